@@ -1,0 +1,185 @@
+#include "gateway/inbound/normalize.h"
+
+#include <algorithm>
+
+#include "connectors/sdk/crypto.h"
+#include "connectors/sdk/json.h"
+
+namespace gateway::inbound {
+namespace {
+
+using connector::Event;
+using connector::EventKind;
+
+// The end of year 9999: later times are nonsense that Postgres would refuse or print unreadably.
+constexpr std::int64_t kLatestMs = 253'402'300'799'000;
+
+std::int64_t time_of(const Event& event, const NormalizeContext& context) {
+  if (event.sent_ms <= 0) return context.now_ms;
+  return std::min(event.sent_ms, kLatestMs);
+}
+
+bool needs_fetching(const connector::Attachment& attachment) {
+  return attachment.url.empty() && !attachment.media_id.empty();
+}
+
+std::optional<std::string> attachments_json(const Event& event, Uuid7& ids) {
+  if (event.attachments.empty()) return std::nullopt;
+  sdk::json::Writer json;
+  json.array();
+  for (const auto& attachment : event.attachments) {
+    json.object()
+        .member("id", ids.next().text())
+        .member("type", attachment.kind)
+        .key("url");
+    attachment.url.empty() ? json.null() : json.value(attachment.url);
+    json.key("content_type");
+    attachment.mime_type.empty() ? json.null() : json.value(attachment.mime_type);
+    json.key("size");
+    attachment.size < 0 ? json.null() : json.value(attachment.size);
+    json.key("name");
+    attachment.file_name.empty() ? json.null() : json.value(attachment.file_name);
+    json.member("state", needs_fetching(attachment) ? "pending" : "ready");
+    if (!attachment.media_id.empty()) json.member("media_id", attachment.media_id);
+    for (const auto& [name, value] : attachment.extra) json.member(name, value);
+    json.end();
+  }
+  json.end();
+  return json.take();
+}
+
+std::optional<std::string> metadata_json(const Event& event, const NormalizeContext& context) {
+  const bool other_sender = !event.sender.empty() && event.sender != event.contact;
+  if (event.extra.empty() && !other_sender && context.channel_is_active) return std::nullopt;
+  sdk::json::Writer json;
+  json.object();
+  if (other_sender) {
+    json.key("sender").object().member("id", event.sender).member("name", event.sender_name).end();
+  }
+  if (!context.channel_is_active) json.member("channel_inactive", true);
+  for (const auto& [name, value] : event.extra) {
+    if (name != "acknowledge") json.member(name, value);
+  }
+  json.end();
+  return json.take();
+}
+
+std::optional<std::string> if_any(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional<std::string>(text);
+}
+
+store::InboundMessage message_of(const Event& event, const NormalizeContext& context, Uuid7& ids) {
+  store::InboundMessage row;
+  row.channel = context.channel;
+  row.key = event_key(event.key, event.sent_ms);
+  row.id = domain::MessageId(ids.next());
+  row.conversation = domain::ConversationId(ids.next());
+  row.contact = domain::ContactId(ids.next());
+  row.sort_at_ms = time_of(event, context);
+  row.sort_seq = event.sequence;
+  row.content = event.text;
+  row.attachments = attachments_json(event, ids);
+  row.metadata = metadata_json(event, context);
+  row.remote_id = if_any(event.message);
+  row.reply_to = if_any(event.reply_to);
+  row.thread = event.thread;
+  row.contact_remote = event.contact.empty() ? event.thread : event.contact;
+  row.contact_name = event.contact_name;
+  if (event.kind == EventKind::echo) row.sender_type = domain::SenderType::agent;
+  if (event.kind == EventKind::notice) {
+    row.sender_type = domain::SenderType::system;
+    row.kind = domain::MessageKind::notice;
+  }
+  if (event.kind == EventKind::callback) {
+    row.kind = domain::MessageKind::callback;
+    row.remote_id = std::nullopt;  // it names the message the button stands under
+    row.reply_to = if_any(event.message);
+  }
+  if (connector::find(event.extra, "unsupported")) row.kind = domain::MessageKind::unsupported;
+  return row;
+}
+
+std::optional<int> state_of(const Event& event) {
+  if (event.kind == EventKind::contact_state) return event.state == "active" ? 0 : 1;
+  if (event.kind != EventKind::status) return std::nullopt;
+  using domain::MessageStatus;
+  for (const auto status : {MessageStatus::sent, MessageStatus::delivered, MessageStatus::read,
+                            MessageStatus::failed}) {
+    if (event.state == domain::to_string(status)) return static_cast<int>(status);
+  }
+  return std::nullopt;
+}
+
+store::InboundChange change_of(const Event& event, const NormalizeContext& context, Uuid7& ids) {
+  store::InboundChange row;
+  row.channel = context.channel;
+  row.key = event_key(event.key, event.sent_ms);
+  row.id = ids.next();
+  row.kind = static_cast<int>(event.kind);
+  row.at_ms = time_of(event, context);
+  row.thread = event.thread;
+  row.target = event.message;
+  row.actor = event.sender.empty() ? event.contact : event.sender;
+  row.content = event.kind == EventKind::contact_state ? event.state : event.text;
+  if (event.kind == EventKind::thread_moved) row.actor = event.text;
+  row.state = state_of(event);
+  row.code = event.code;
+  if (event.kind == EventKind::edited) {
+    row.attachments = attachments_json(event, ids);
+    row.metadata = metadata_json(event, context);
+  }
+  return row;
+}
+
+}  // namespace
+
+Uuid event_key(std::string_view identity, std::int64_t platform_ms) {
+  const std::string digest = sdk::sha256(identity);
+  const auto seconds = static_cast<std::uint32_t>(
+      platform_ms > 0 ? std::min<std::int64_t>(platform_ms / 1000, 0xffffffff) : 0);
+  Uuid key;
+  for (int i = 0; i < 4; ++i) {
+    key.bytes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(seconds >> (24 - 8 * i));
+  }
+  for (std::size_t i = 4; i < 16; ++i) key.bytes[i] = static_cast<std::uint8_t>(digest[i - 4]);
+  return key;
+}
+
+Uuid bytes_key(std::string_view bytes) {
+  const std::string digest = sdk::sha256(bytes);
+  Uuid key;
+  for (std::size_t i = 0; i < 16; ++i) key.bytes[i] = static_cast<std::uint8_t>(digest[i]);
+  return key;
+}
+
+std::optional<Row> normalize(const Event& event, const NormalizeContext& context, Uuid7& ids) {
+  switch (event.kind) {
+    case EventKind::message:
+    case EventKind::echo:
+    case EventKind::callback:
+    case EventKind::notice:
+      return Row(message_of(event, context, ids));
+    case EventKind::edited:
+    case EventKind::deleted:
+    case EventKind::reaction:
+    case EventKind::status:
+    case EventKind::contact_state:
+    case EventKind::thread_moved:
+    case EventKind::account_state:
+    case EventKind::unknown:
+      return Row(change_of(event, context, ids));
+    case EventKind::typing:
+      return std::nullopt;
+  }
+  return Row(change_of(event, context, ids));
+}
+
+store::InboundMessage message_of_edit(const Event& event, const NormalizeContext& context,
+                                      Uuid7& ids) {
+  store::InboundMessage row = message_of(event, context, ids);
+  row.kind = connector::find(event.extra, "unsupported") ? domain::MessageKind::unsupported
+                                                         : domain::MessageKind::message;
+  return row;
+}
+
+}  // namespace gateway::inbound

@@ -1,0 +1,100 @@
+// The inbound rows and the statements that write them (schemas/sql/0001_core.sql says how).
+//
+// Values and functions; the caller decides what shares a transaction.
+#ifndef GATEWAY_STORE_INGEST_H_
+#define GATEWAY_STORE_INGEST_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/domain/conversation.h"
+#include "gateway/store/pg.h"
+
+namespace gateway::store {
+
+// SQLSTATEs of our own, in Error::cause.
+inline constexpr std::string_view kConversationClosed = "BC001";
+inline constexpr std::string_view kChannelGone = "BC002";
+
+// The bytes of a delivery, kept beside the first of its events.
+struct RawDelivery {
+  std::string body;
+  std::string content_type;
+};
+
+struct InboundMessage {
+  domain::ChannelId channel;
+  Uuid key;
+  domain::MessageId id;
+  domain::ConversationId conversation;  // known, or the id a new one would get
+  domain::ContactId contact;            // likewise
+  std::int64_t sort_at_ms = 0;
+  std::int64_t sort_seq = 0;
+  domain::SenderType sender_type = domain::SenderType::customer;
+  domain::MessageKind kind = domain::MessageKind::message;
+  std::string content;
+  std::optional<std::string> attachments;  // JSON array
+  std::optional<std::string> metadata;     // JSON object
+  std::optional<std::string> remote_id;
+  std::optional<std::string> reply_to;
+  std::string contact_remote;
+  std::string contact_name;
+  std::string thread;
+  const RawDelivery* raw = nullptr;  // borrowed; null for the second and further events
+};
+
+struct InboundChange {
+  domain::ChannelId channel;
+  Uuid key;
+  Uuid id;
+  int kind = 0;  // connector::EventKind
+  std::int64_t at_ms = 0;
+  std::string thread;
+  std::string target;  // remote id of the message it is about
+  std::string actor;
+  std::string content;
+  std::optional<int> state;
+  std::string code;
+  std::optional<std::string> attachments;
+  std::optional<std::string> metadata;
+  const RawDelivery* raw = nullptr;
+};
+
+struct Quarantined {
+  domain::ChannelId channel;
+  Uuid key;
+  Uuid id;
+  std::string reason;
+  const RawDelivery* raw = nullptr;
+};
+
+// Ordinals of the answer count from 1 in the order of `messages`.
+struct Resolved {
+  std::size_t index = 0;  // into `messages`, from 0
+  domain::ConversationId conversation;
+  domain::ContactId contact;
+};
+
+// Each in a transaction of its own. The answers name the fresh ones; what is missing was stored
+// before. No two messages of one call may have the same channel and key.
+Result<std::vector<std::size_t>> ingest_known(Session& db,
+                                              std::span<const InboundMessage* const> messages);
+Result<std::vector<Resolved>> ingest_resolve(Session& db,
+                                             std::span<const InboundMessage* const> messages);
+
+enum class ChangeOutcome { stored, duplicate, missing };
+// All in one transaction, in the order given.
+Result<std::vector<ChangeOutcome>> ingest_changes(Session& db,
+                                                  std::span<const InboundChange* const> changes);
+Result<> ingest_quarantine(Session& db, const Quarantined& entry);
+
+// Makes coming partitions, drops what is past keeping.
+Result<> sweep(Session& db, int raw_days, int key_days, int realtime_hours);
+
+}  // namespace gateway::store
+
+#endif  // GATEWAY_STORE_INGEST_H_
