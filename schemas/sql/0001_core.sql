@@ -508,6 +508,9 @@ begin
                           and c.channel_id = p_channel[n.o] and c.remote_thread = p_thread[n.o]
                           and c.closed_at is null) order by n.i)
       into conversations from unnest(fresh) with ordinality as n(o, i);
+      if array_position(conversations, null) is not null then
+        raise exception 'a conversation was closed meanwhile' using errcode = 'BC001';
+      end if;
 
       with f as materialized (
         select tenants[n.o] as t, p_channel[n.o] as channel, p_mid[n.o] as mid,
