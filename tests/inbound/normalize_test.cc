@@ -1,0 +1,168 @@
+#include "gateway/inbound/normalize.h"
+
+#include <boost/test/unit_test.hpp>
+#include <limits>
+
+#include "connectors/sdk/crypto.h"
+#include "connectors/sdk/json.h"
+
+using namespace gateway;           // NOLINT(google-build-using-namespace)
+using namespace gateway::inbound;  // NOLINT(google-build-using-namespace)
+using connector::Event;
+using connector::EventKind;
+
+namespace {
+
+constexpr std::int64_t kSent = 1'763'600'000'000;
+constexpr std::int64_t kNow = 1'763'600'009'000;
+
+struct Fixture {
+  SystemClock clock;
+  Uuid7 ids{clock};
+  NormalizeContext context{domain::ChannelId(ids.next()), kNow, true};
+
+  Event event(EventKind kind) const {
+    Event e;
+    e.kind = kind;
+    e.thread = "55";
+    e.message = "55:12";
+    e.key = "701:message:55:12";
+    e.contact = "55";
+    e.contact_name = "Ana";
+    e.text = "hello";
+    e.sent_ms = kSent;
+    e.sequence = 12;
+    return e;
+  }
+  store::InboundMessage message(const Event& e) {
+    return std::get<store::InboundMessage>(*normalize(e, context, ids));
+  }
+  store::InboundChange change(const Event& e) {
+    return std::get<store::InboundChange>(*normalize(e, context, ids));
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(normalize_suite, Fixture)
+
+BOOST_AUTO_TEST_CASE(the_key_is_platform_seconds_and_the_digest_of_the_identity) {
+  // SHA-256("abc") begins ba7816bf 8f01cfea 414140de (FIPS 180-4); 1763600960 is 0x691e6a40.
+  BOOST_TEST(event_key("abc", 1'763'600'960'123).text() == "691e6a40-ba78-16bf-8f01-cfea414140de");
+  BOOST_TEST(event_key("abc", 0).text() == "00000000-ba78-16bf-8f01-cfea414140de");
+  BOOST_TEST(event_key("abc", -5).text() == "00000000-ba78-16bf-8f01-cfea414140de");
+}
+
+BOOST_AUTO_TEST_CASE(a_redelivery_has_the_same_key_whenever_it_arrives) {
+  const auto first = message(event(EventKind::message));
+  context.now_ms += 3'600'000;
+  const auto later = message(event(EventKind::message));
+  BOOST_TEST((first.key == later.key));
+  auto other = event(EventKind::message);
+  other.key = "702:message:55:12";
+  BOOST_TEST((first.key != message(other).key));
+}
+
+BOOST_AUTO_TEST_CASE(a_text_becomes_a_message_of_the_contact) {
+  const auto row = message(event(EventKind::message));
+  BOOST_TEST(row.content == "hello");
+  BOOST_TEST(row.sort_at_ms == kSent);
+  BOOST_TEST(row.sort_seq == 12);
+  BOOST_TEST((row.sender_type == domain::SenderType::customer));
+  BOOST_TEST(row.remote_id.value_or("") == "55:12");
+  BOOST_TEST(!row.metadata.has_value());
+  BOOST_TEST(!row.attachments.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_message_without_a_time_counts_from_its_arrival) {
+  auto e = event(EventKind::message);
+  e.sent_ms = 0;
+  BOOST_TEST(message(e).sort_at_ms == kNow);
+}
+
+BOOST_AUTO_TEST_CASE(a_time_beyond_year_9999_is_kept_storable) {
+  auto e = event(EventKind::message);
+  e.sent_ms = std::numeric_limits<std::int64_t>::max();
+  BOOST_TEST(iso8601(message(e).sort_at_ms) == "9999-12-31T23:59:59Z");
+}
+
+BOOST_AUTO_TEST_CASE(a_person_in_a_group_is_named_beside_the_group) {
+  auto e = event(EventKind::message);
+  e.contact = "-100";
+  e.sender = "55";
+  e.sender_name = "Ana";
+  const auto row = message(e);
+  BOOST_TEST(row.contact_remote == "-100");
+  BOOST_TEST(row.metadata.value_or("") == R"({"sender":{"id":"55","name":"Ana"}})");
+}
+
+BOOST_AUTO_TEST_CASE(an_attachment_has_the_fields_of_the_contract) {
+  auto e = event(EventKind::message);
+  connector::Attachment photo;
+  photo.kind = "image";
+  photo.media_id = "AgAC";
+  photo.mime_type = "image/jpeg";
+  photo.size = 3'221'225'472;
+  photo.extra = {{"width", "1280"}};
+  e.attachments.push_back(photo);
+  const auto row = message(e);
+  const auto json = sdk::json::Document::parse(*row.attachments);
+  BOOST_TEST_REQUIRE(json.has_value());
+  const auto first = json->root().at(0);
+  BOOST_TEST(Uuid::parse(first["id"].text_or("")).has_value());
+  BOOST_TEST(first["type"].text_or("") == "image");
+  BOOST_TEST(first["url"].is_null());
+  BOOST_TEST(first["content_type"].text_or("") == "image/jpeg");
+  BOOST_TEST(first["size"].integer().value_or(0) == 3'221'225'472);
+  BOOST_TEST(first["name"].is_null());
+  BOOST_TEST(first["state"].text_or("") == "pending");
+  BOOST_TEST(first["width"].text_or("") == "1280");
+}
+
+BOOST_AUTO_TEST_CASE(who_speaks_follows_from_the_kind) {
+  BOOST_TEST((message(event(EventKind::echo)).sender_type == domain::SenderType::agent));
+  BOOST_TEST((message(event(EventKind::notice)).sender_type == domain::SenderType::system));
+  BOOST_TEST((message(event(EventKind::notice)).kind == domain::MessageKind::notice));
+  const auto pressed = message(event(EventKind::callback));
+  BOOST_TEST((pressed.kind == domain::MessageKind::callback));
+  BOOST_TEST(!pressed.remote_id.has_value());
+  BOOST_TEST(pressed.reply_to.value_or("") == "55:12");
+}
+
+BOOST_AUTO_TEST_CASE(unsupported_content_is_marked_and_kept) {
+  auto e = event(EventKind::message);
+  e.extra = {{"unsupported", "poll"}};
+  const auto row = message(e);
+  BOOST_TEST((row.kind == domain::MessageKind::unsupported));
+  BOOST_TEST(row.metadata.value_or("") == R"({"unsupported":"poll"})");
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_for_an_inactive_channel_is_marked) {
+  context.channel_is_active = false;
+  BOOST_TEST(message(event(EventKind::message)).metadata.value_or("") ==
+             R"({"channel_inactive":true})");
+}
+
+BOOST_AUTO_TEST_CASE(changes_name_their_target_actor_and_state) {
+  auto reaction = event(EventKind::reaction);
+  reaction.sender = "77";
+  BOOST_TEST(change(reaction).target == "55:12");
+  BOOST_TEST(change(reaction).actor == "77");
+  auto status = event(EventKind::status);
+  status.state = "read";
+  BOOST_TEST(change(status).state.value_or(-1) == static_cast<int>(domain::MessageStatus::read));
+  status.state = "warning-of-2030";
+  BOOST_TEST(!change(status).state.has_value());
+  auto contact = event(EventKind::contact_state);
+  contact.state = "blocked";
+  BOOST_TEST(change(contact).state.value_or(-1) == 1);
+  BOOST_TEST(change(contact).content == "blocked");
+  contact.state = "active";
+  BOOST_TEST(change(contact).state.value_or(-1) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(typing_is_never_stored) {
+  BOOST_TEST(!normalize(event(EventKind::typing), context, ids).has_value());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
