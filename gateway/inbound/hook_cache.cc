@@ -14,6 +14,37 @@ constexpr std::size_t kMaxEntries = 100'000;
 
 }  // namespace
 
+Result<std::shared_ptr<const LiveChannel>> load_channel(store::Session& db, store::Vault& vault,
+                                                        const plugins::Registry& registry,
+                                                        const std::string& public_url,
+                                                        domain::ChannelId channel) {
+  auto hook = store::resolve_hook(db, vault, channel);
+  if (!hook) {
+    log::warn("inbound", "a channel could not be looked up",
+              {{"channel", channel.text()}, {"reason", hook.error().message}});
+    return std::move(hook).error();
+  }
+  if (!*hook) return std::shared_ptr<const LiveChannel>();
+  store::Hook& row = **hook;
+  auto live = std::make_shared<LiveChannel>();
+  live->business = row.tenant;
+  live->id = channel;
+  live->type = row.type;
+  live->is_active = row.is_active;
+  live->connector = registry.find(row.type);
+  const auto pairs = [](const Secret& json) -> connector::Pairs {
+    if (json.empty()) return {};
+    auto document = sdk::json::Document::parse(json.reveal());
+    return document ? plugins::flatten(document->root()) : connector::Pairs{};
+  };
+  live->values.config = pairs(row.config);
+  live->values.state = pairs(row.state);
+  live->values.secret = row.secret.reveal();
+  live->values.webhook_url =
+      public_url + "/api/v1/webhooks/" + row.type + "/" + channel.text();
+  return std::shared_ptr<const LiveChannel>(std::move(live));
+}
+
 HookCache::HookCache(store::Workers& loaders, store::Vault& vault,
                      const plugins::Registry& registry, const Clock& clock, std::string public_url)
     : loaders_(loaders),
@@ -45,7 +76,9 @@ void HookCache::find(domain::ChannelId channel, Done done) {
     return;
   }
   const bool posted = loaders_.post(
-      [this, channel](store::Session& db) { loaded(channel, load(db, channel)); });
+      [this, channel](store::Session& db) {
+        loaded(channel, load_channel(db, vault_, registry_, public_url_, channel));
+      });
   if (!posted) loaded(channel, fail(Errc::unavailable, "too many channels are being looked up"));
 }
 
@@ -55,34 +88,6 @@ void HookCache::forget(domain::ChannelId channel) {
   if (found == entries_.end()) return;
   found->second.good_until_ms = 0;
   found->second.forgotten = true;
-}
-
-HookCache::Found HookCache::load(store::Session& db, domain::ChannelId channel) {
-  auto hook = store::resolve_hook(db, vault_, channel);
-  if (!hook) {
-    log::warn("inbound", "a channel could not be looked up",
-              {{"channel", channel.text()}, {"reason", hook.error().message}});
-    return std::move(hook).error();
-  }
-  if (!*hook) return std::shared_ptr<const LiveChannel>();
-  store::Hook& row = **hook;
-  auto live = std::make_shared<LiveChannel>();
-  live->business = row.tenant;
-  live->id = channel;
-  live->type = row.type;
-  live->is_active = row.is_active;
-  live->connector = registry_.find(row.type);
-  const auto pairs = [](const Secret& json) -> connector::Pairs {
-    if (json.empty()) return {};
-    auto document = sdk::json::Document::parse(json.reveal());
-    return document ? plugins::flatten(document->root()) : connector::Pairs{};
-  };
-  live->values.config = pairs(row.config);
-  live->values.state = pairs(row.state);
-  live->values.secret = row.secret.reveal();
-  live->values.webhook_url =
-      public_url_ + "/api/v1/webhooks/" + row.type + "/" + channel.text();
-  return std::shared_ptr<const LiveChannel>(std::move(live));
 }
 
 void HookCache::loaded(domain::ChannelId channel, const Found& found) {

@@ -30,6 +30,12 @@ struct LiveChannel {
   const plugins::Connector* connector = nullptr;  // null: none is loaded for the type
 };
 
+// Reads a channel and opens its secrets. Null where there is none. Blocking.
+Result<std::shared_ptr<const LiveChannel>> load_channel(store::Session& db, store::Vault& vault,
+                                                        const plugins::Registry& registry,
+                                                        const std::string& public_url,
+                                                        domain::ChannelId channel);
+
 class HookCache {
  public:
   // Null where there is no such channel; an error where it could not be looked up.
@@ -50,7 +56,6 @@ class HookCache {
     bool forgotten = false;  // changed while it was being read
     std::vector<Done> waiting;
   };
-  Found load(store::Session& db, domain::ChannelId channel);
   void loaded(domain::ChannelId channel, const Found& found);
 
   store::Workers& loaders_;

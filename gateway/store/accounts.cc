@@ -4,9 +4,12 @@ namespace gateway::store {
 
 std::string_view to_string(Role role) {
   switch (role) {
-    case Role::owner: return "owner";
-    case Role::admin: return "admin";
-    case Role::agent: return "agent";
+    case Role::owner:
+      return "owner";
+    case Role::admin:
+      return "admin";
+    case Role::agent:
+      return "agent";
   }
   return "agent";
 }
@@ -20,9 +23,9 @@ std::optional<Role> parse_role(std::string_view text) {
 
 Result<bool> register_user(Session& db, const NewUser& user) {
   static constexpr const char* kRegister = "select user_register($1, $2, $3, $4, $5)";
-  auto rows = db.run(Scope::none(), Query{kRegister,
-                                          {user.id, user.email, user.email_key, user.full_name,
-                                           user.password_hash}});
+  auto rows = db.run(
+      Scope::none(),
+      Query{kRegister, {user.id, user.email, user.email_key, user.full_name, user.password_hash}});
   if (!rows) return std::move(rows).error();
   return rows->boolean(0, 0);
 }
@@ -93,10 +96,10 @@ Result<> revoke_all_tokens(Session& db, domain::UserId user) {
 Result<bool> create_business(Session& db, domain::UserId owner, const Uuid& membership,
                              const NewBusiness& business) {
   static constexpr const char* kCreate = "select business_create($1, $2, $3, $4, $5, $6, $7, $8)";
-  auto rows = db.run(Scope::none(),
-                     Query{kCreate,
-                           {business.id, membership, owner, business.name, business.website,
-                            business.industry, business.team_size, business.goal}});
+  auto rows =
+      db.run(Scope::none(), Query{kCreate,
+                                  {business.id, membership, owner, business.name, business.website,
+                                   business.industry, business.team_size, business.goal}});
   if (!rows) return std::move(rows).error();
   return rows->boolean(0, 0);
 }
@@ -109,11 +112,10 @@ Result<std::optional<Business>> find_business(Session& db, domain::BusinessId id
   auto rows = db.run(Scope::of(id), Query{kSelect, {id}});
   if (!rows) return std::move(rows).error();
   if (rows->empty()) return std::optional<Business>();
-  return std::optional<Business>(Business{id, std::string(rows->text(0, 0)),
-                                          rows->maybe_text(0, 1), rows->maybe_text(0, 2),
-                                          rows->maybe_text(0, 3), rows->maybe_text(0, 4),
-                                          std::string(rows->text(0, 5)), rows->boolean(0, 6),
-                                          rows->integer(0, 7)});
+  return std::optional<Business>(Business{id, std::string(rows->text(0, 0)), rows->maybe_text(0, 1),
+                                          rows->maybe_text(0, 2), rows->maybe_text(0, 3),
+                                          rows->maybe_text(0, 4), std::string(rows->text(0, 5)),
+                                          rows->boolean(0, 6), rows->integer(0, 7)});
 }
 
 Result<bool> set_plan(Session& db, domain::BusinessId id, std::string_view plan) {

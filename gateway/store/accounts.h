@@ -82,8 +82,7 @@ Result<> replace_password_hash(Session& db, domain::UserId user, std::string_vie
 
 Result<std::optional<TokenSession>> find_session(Session& db, domain::UserId user,
                                                  const Uuid& token);
-Result<> revoke_token(Session& db, domain::UserId user, const Uuid& token,
-                      std::int64_t expires_ms);
+Result<> revoke_token(Session& db, domain::UserId user, const Uuid& token, std::int64_t expires_ms);
 Result<> revoke_all_tokens(Session& db, domain::UserId user);
 
 // False: the person has a business already, or works in one.

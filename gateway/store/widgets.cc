@@ -6,10 +6,10 @@ namespace gateway::store {
 namespace {
 
 // The columns of read(), in its order.
-#define WIDGET_COLUMNS                                                          \
-  "id, tenant_id, domain, name, welcome_heading, welcome_tagline, primary_color,"  \
-  " show_online_badge, logo_url, config::text,"                                 \
-  " floor(extract(epoch from created_at) * 1000)::bigint,"                      \
+#define WIDGET_COLUMNS                                                            \
+  "id, tenant_id, domain, name, welcome_heading, welcome_tagline, primary_color," \
+  " show_online_badge, logo_url, config::text,"                                   \
+  " floor(extract(epoch from created_at) * 1000)::bigint,"                        \
   " floor(extract(epoch from updated_at) * 1000)::bigint"
 
 Widget read(const Rows& rows, int row) {
@@ -46,11 +46,11 @@ Result<Widget> create_widget(Session& db, const Widget& widget, const NewChannel
   if (!transaction) return std::move(transaction).error();
   auto locked = transaction->run({kLock, {widget.business}});
   if (!locked) return std::move(locked).error();
-  auto rows = transaction->run(
-      {kInsert,
-       {widget.business, widget.id, widget.domain, widget.name, widget.welcome_heading,
-        widget.welcome_tagline, widget.primary_color, widget.show_online_badge, widget.logo_url,
-        Json{widget.config}}});
+  auto rows =
+      transaction->run({kInsert,
+                        {widget.business, widget.id, widget.domain, widget.name,
+                         widget.welcome_heading, widget.welcome_tagline, widget.primary_color,
+                         widget.show_online_badge, widget.logo_url, Json{widget.config}}});
   if (!rows) return std::move(rows).error();
   auto counted = transaction->run({kCount, {widget.business}});
   if (!counted) return std::move(counted).error();

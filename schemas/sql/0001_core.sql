@@ -226,10 +226,12 @@ create table event_key (
   key uuid not null,
   message_id uuid not null,
   redelivered integer not null default 0,
-  first_seen timestamptz not null default now(),
+  unknown boolean not null default false,  -- of a kind no connector understood yet: replay may free it
+  first_seen timestamptz not null default now(),  -- equal to received_at of its raw_event
   primary key (tenant_id, channel_id, key)
 );
 create index event_key_age on event_key using brin (first_seen);
+create index event_key_unknown on event_key (tenant_id, channel_id, first_seen) where unknown;
 
 -- Deliveries byte for byte, for replay through a newer connector.
 create table raw_event (
@@ -563,8 +565,8 @@ begin
     end if;
   end if;
 
-  insert into event_key as k (tenant_id, channel_id, key, message_id)
-  values (t, p_channel, p_key, p_mid)
+  insert into event_key as k (tenant_id, channel_id, key, message_id, unknown)
+  values (t, p_channel, p_key, p_mid, p_kind = 13)
   on conflict (tenant_id, channel_id, key) do update set redelivered = k.redelivered + 1
   returning k.message_id into seen;
   if seen <> p_mid then return 'duplicate'; end if;

@@ -1,0 +1,215 @@
+#include "gateway/api/api.h"
+
+#include <exception>
+#include <utility>
+
+#include "connectors/sdk/crypto.h"
+#include "connectors/sdk/text.h"
+#include "gateway/api/routes.h"
+#include "gateway/base/log.h"
+
+namespace gateway::api {
+namespace {
+
+constexpr std::size_t kWebhookBody = 3u << 20;  // Meta sends batches up to 3 MB
+constexpr std::size_t kApiBody = 256u << 10;
+constexpr std::size_t kOtherBody = 1u << 20;
+constexpr std::string_view kWebhooks = "/api/v1/webhooks/";
+constexpr std::string_view kPreflightSeconds = "600";
+
+bool is_json(std::string_view content_type) {
+  const auto type = sdk::lower_ascii(sdk::trim(content_type.substr(0, content_type.find(';'))));
+  return type == "application/json" ||
+         (type.starts_with("application/") && type.ends_with("+json"));
+}
+
+bool is_encoded(const http::Request& request) {
+  for (const auto& [name, value] : request.headers) {
+    if (name == "content-encoding" && !value.empty() &&
+        !sdk::equals_ignoring_case(value, "identity")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<RouteMetrics> make_metrics(Metrics& metrics) {
+  std::vector<RouteMetrics> all;
+  for (const auto& route : routes()) {
+    RouteMetrics made;
+    const Metrics::Labels labels = {{"method", std::string(route.method)},
+                                    {"route", std::string(route.pattern)}};
+    for (int status = 2; status <= 5; ++status) {
+      auto with_class = labels;
+      with_class["status"] = std::to_string(status) + "xx";
+      made.by_class[status] = &metrics.counter("backchannel_http_requests_total",
+                                               "Requests by route and outcome", with_class);
+    }
+    made.seconds = &metrics.histogram("backchannel_http_request_seconds",
+                                      "Time from a whole request to its answer",
+                                      {0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10}, labels);
+    all.push_back(made);
+  }
+  return all;
+}
+
+}  // namespace
+
+Api::Api(ApiContext context)
+    : context_(std::move(context)), router_(routes()), metrics_(make_metrics(context_.metrics)) {}
+
+std::size_t Api::body_limit(const http::Request& head) {
+  if (head.path.starts_with(kWebhooks)) return kWebhookBody;
+  return head.path.starts_with("/api/") ? kApiBody : kOtherBody;
+}
+
+void Api::handle(http::Request&& request, http::Reply&& reply) {
+  auto match = router_.match(request.method, request.path);
+  if (match.kind == Match::Kind::found && routes()[match.route].access == Access::platform &&
+      !is_encoded(request)) {
+    deliver(match, std::move(request), std::move(reply));
+    return;
+  }
+  const auto call = std::make_shared<Call>(context_, std::move(request), std::move(reply));
+  if (!match.siblings.empty()) {
+    // Also for answers without a route of their own: the path's neighbours say who may read them.
+    const auto index = match.kind == Match::Kind::found ? match.route : match.siblings.front();
+    call->route = &routes()[index];
+    call->metrics = &metrics_[index];
+  }
+  // Without an operator's token there is nothing at these paths, whatever the method.
+  const bool hidden = call->route != nullptr && call->route->access == Access::operator_token &&
+                      context_.settings.operator_token.empty();
+  if (hidden) {
+    match.kind = Match::Kind::unknown_path;
+    call->route = nullptr;
+    call->metrics = nullptr;
+  }
+  switch (match.kind) {
+    case Match::Kind::malformed:
+      call->answer(refused(Errc::invalid_argument, "The path is malformed"));
+      return;
+    case Match::Kind::unknown_path:
+      call->answer(refused(Errc::not_found, "There is nothing at this path"));
+      return;
+    case Match::Kind::unknown_method:
+      if (call->request().method == "OPTIONS" && call->route->origins != Origins::none) {
+        call->answer(preflight(match, call->request()));
+      } else {
+        call->answer(not_allowed(router_.allowed(match)));
+      }
+      return;
+    case Match::Kind::found:
+      break;
+  }
+  if (is_encoded(call->request())) {
+    call->answer(unsupported_media("The body must not be compressed"));
+    return;
+  }
+  const auto content_type = call->request().header("content-type");
+  if (!call->request().body.empty() && !content_type.empty() && !is_json(content_type) &&
+      call->route->origins != Origins::none) {
+    call->answer(unsupported_media("The body must be application/json"));
+    return;
+  }
+  call->params = std::move(match.params);
+  dispatch(call, match.route);
+}
+
+void Api::deliver(const Match& match, http::Request&& request, http::Reply&& reply) {
+  const std::string type(match.params["type"]);
+  const auto channel = domain::ChannelId::parse(match.params["channel_id"]);
+  if (context_.registry.find(type) == nullptr || !channel) {
+    const auto call = std::make_shared<Call>(context_, std::move(request), std::move(reply));
+    call->route = &routes()[match.route];
+    call->metrics = &metrics_[match.route];
+    call->answer(refused(Errc::not_found, "There is nothing at this path"));
+    return;
+  }
+  context_.receiver.receive(type, *channel, std::move(request), std::move(reply));
+}
+
+bool Api::is_operator(const CallPtr& call) const {
+  if (const auto wait = context_.throttle.begin_attempt("", call->address())) {
+    call->answer(too_many("Too many attempts; try again later", *wait));
+    return false;
+  }
+  constexpr std::string_view kScheme = "bearer ";
+  const auto authorization = call->request().header("authorization");
+  const bool bearer = authorization.size() > kScheme.size() &&
+                      sdk::equals_ignoring_case(authorization.substr(0, kScheme.size()), kScheme);
+  const auto token = bearer ? authorization.substr(kScheme.size()) : std::string_view();
+  // Digests have one length, so that the comparison does not tell the token's.
+  if (!sdk::equal_secret(sdk::sha256(token),
+                         sdk::sha256(context_.settings.operator_token.reveal()))) {
+    call->answer(refused(Errc::unauthorized, "The operator's token is needed"));
+    return false;
+  }
+  context_.throttle.take_back("", call->address());
+  return true;
+}
+
+void Api::dispatch(const CallPtr& call, std::size_t route) {
+  switch (call->route->access) {
+    case Access::user: {
+      // The signature is checked here, so that what is no token never reaches the queue.
+      auto claims = context_.tokens.verify(call->request().header("authorization"));
+      if (!claims) {
+        call->answer(failed(claims.error(), "auth"));
+        return;
+      }
+      call->claims = std::move(*claims);
+      break;
+    }
+    case Access::operator_token:
+      if (!is_operator(call)) return;
+      break;
+    case Access::open:
+    case Access::platform:
+      break;
+  }
+  if (call->route->runs == Runs::reactor) {
+    serve(call, route, nullptr);
+    return;
+  }
+  post(context_.workers, call,
+       [this, call, route](store::Session& db) { serve(call, route, &db); });
+}
+
+void Api::serve(const CallPtr& call, std::size_t route, store::Session* db) const {
+  // The fence of the HTTP dispatch: a fault of one request is that request's 500.
+  try {
+    if (call->claims) {
+      auto identity = context_.tokens.resolve(*db, *call->claims);
+      if (!identity) {
+        call->answer(failed(identity.error(), "auth"));
+        return;
+      }
+      call->identity = std::move(*identity);
+    }
+    handlers()[route](context_, db, call);
+  } catch (const std::exception& fault) {
+    log::error("api", "a handler failed",
+               {{"request_id", call->request_id()}, {"fault", fault.what()}});
+    if (db != nullptr) db->disconnect();
+    call->answer(refused(Errc::internal, "Something went wrong on our side"));
+  }
+}
+
+Answer Api::preflight(const Match& match, const http::Request& request) const {
+  auto answer = no_content();
+  answer.headers.emplace_back("Allow", router_.allowed(match));
+  if (request.header("origin").empty()) return answer;
+  std::string methods;
+  for (const auto i : match.siblings) {
+    if (!methods.empty()) methods += ", ";
+    methods += routes()[i].method;
+  }
+  answer.headers.emplace_back("Access-Control-Allow-Methods", methods);
+  answer.headers.emplace_back("Access-Control-Allow-Headers",
+                              "Authorization, Content-Type, Idempotency-Key");
+  answer.headers.emplace_back("Access-Control-Max-Age", kPreflightSeconds);
+  return answer;
+}
+
+}  // namespace gateway::api

@@ -1,0 +1,80 @@
+#include "gateway/api/call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/log.h"
+
+namespace gateway::api {
+namespace {
+
+constexpr std::string_view kExposed = "X-Request-Id, Retry-After, Link, Idempotent-Replayed";
+
+void record(const RouteMetrics& metrics, int status, std::int64_t ms) {
+  if (auto* counter = metrics.by_class[status / 100]) counter->add();
+  if (metrics.seconds != nullptr) metrics.seconds->observe(static_cast<double>(ms) / 1000.0);
+}
+
+}  // namespace
+
+Call::Call(const ApiContext& context, http::Request&& request, http::Reply&& reply)
+    : context_(context),
+      request_(std::move(request)),
+      reply_(std::move(reply)),
+      request_id_(context.ids.next().text()),
+      address_(context.settings.trusted_proxies.client_of(request_)),
+      started_ms_(context.clock.steady_ms()) {}
+
+Call::~Call() {
+  if (answered_) return;
+  log::error("api", "a request was left without an answer", {{"request_id", request_id_}});
+  answer(refused(Errc::internal, "Something went wrong on our side"));
+}
+
+void Call::answer(Answer&& answer) {
+  if (std::exchange(answered_, true)) {
+    log::error("api", "a request was answered twice", {{"request_id", request_id_}});
+    return;
+  }
+  add_cors(answer);
+  if (route != nullptr && route->access != Access::open) {
+    answer.headers.emplace_back("Cache-Control", "no-store");
+  }
+  auto response = render(std::move(answer), request_id_);
+  const auto ms = context_.clock.steady_ms() - started_ms_;
+  if (metrics != nullptr) record(*metrics, response.status, ms);
+  const auto level = response.status >= 500 ? log::Level::warn : log::Level::info;
+  if (log::enabled(level)) {
+    log::write(level, "api", "request",
+               {{"request_id", request_id_},
+                {"method", request_.method},
+                {"route", route != nullptr ? route->pattern : std::string_view("-")},
+                {"status", response.status},
+                {"ms", ms},
+                {"client", address_}});
+  }
+  reply_.send(std::move(response));
+}
+
+void Call::add_cors(Answer& answer) const {
+  if (route == nullptr || route->origins == Origins::none) return;
+  if (route->origins == Origins::any) {
+    answer.headers.emplace_back("Access-Control-Allow-Origin", "*");
+    return;
+  }
+  // The answer differs by origin even where this request names none.
+  answer.headers.emplace_back("Vary", "Origin");
+  const auto origin = request_.header("origin");
+  if (origin.empty()) return;
+  const auto& listed = context_.settings.cors_origins;
+  if (std::find(listed.begin(), listed.end(), "*") != listed.end()) {
+    answer.headers.emplace_back("Access-Control-Allow-Origin", "*");
+  } else if (std::find(listed.begin(), listed.end(), origin) != listed.end()) {
+    answer.headers.emplace_back("Access-Control-Allow-Origin", origin);
+  } else {
+    return;
+  }
+  answer.headers.emplace_back("Access-Control-Expose-Headers", kExposed);
+}
+
+}  // namespace gateway::api

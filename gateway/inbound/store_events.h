@@ -1,0 +1,22 @@
+// Stores events outside the group commit: what a poll brought, and what a replay understands.
+//
+// Blocking; on the thread that owns the session. Each event is found again by its key, so repeating
+// a call adds nothing.
+#ifndef GATEWAY_INBOUND_STORE_EVENTS_H_
+#define GATEWAY_INBOUND_STORE_EVENTS_H_
+
+#include <span>
+
+#include "connectors/sdk/values.h"
+#include "gateway/inbound/normalize.h"
+#include "gateway/store/pg.h"
+
+namespace gateway::inbound {
+
+// The number of events that were fresh. Events must have keys.
+Result<int> store_events(store::Session& db, const NormalizeContext& context,
+                         std::span<const connector::Event> events, Uuid7& ids);
+
+}  // namespace gateway::inbound
+
+#endif  // GATEWAY_INBOUND_STORE_EVENTS_H_

@@ -1,0 +1,71 @@
+// Agents' messages: claims conversations that have something to send, sends their first message,
+// and settles what became of it.
+//
+// A message's request leaves only after "asked" is committed. So a message whose asking was never
+// answered may have been sent, and everything else certainly was not: that is all a successor must
+// know. Belongs to the outbound thread.
+#ifndef GATEWAY_OUTBOUND_SENDER_H_
+#define GATEWAY_OUTBOUND_SENDER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "gateway/outbound/context.h"
+#include "gateway/outbound/run.h"
+#include "gateway/store/outbox.h"
+
+namespace gateway::outbound {
+
+class Sender {
+ public:
+  explicit Sender(Context& context);
+  // Claims where it is time to. Called once per turn of the loop.
+  void tick();
+  // There may be something new.
+  void wake() { next_claim_ms_ = 0; }
+  // No further claims.
+  void stop() { stopping_ = true; }
+  int in_flight() const { return sends_; }
+
+ private:
+  struct Loaded;
+  struct Send;
+  using SendPtr = std::shared_ptr<Send>;
+
+  void claim();
+  void measure();
+  void load(SendPtr send);
+  void begin(SendPtr send, Loaded loaded);
+  void advance(SendPtr send);
+  void ask(SendPtr send, std::shared_ptr<connector::Call> call);
+  void call(SendPtr send, const std::shared_ptr<connector::Call>& call);
+  void failed(SendPtr send, connector::Fail failure);
+  void done(SendPtr send, connector::Done result);
+  void settle(SendPtr send, store::Settled settled);
+  void again(SendPtr send, store::Again again);
+  void save_state(const Send& send, connector::Pairs changes);
+  void leave(const SendPtr& send);
+  std::int64_t now() const { return context_.clock.steady_ms(); }
+  std::int64_t left_ms(const Send& send) const;
+
+  Context& context_;
+  Breaker breaker_;
+  int sends_ = 0;
+  int unsaved_ = 0;  // outcomes the database does not know yet
+  bool claiming_ = false;
+  bool stopping_ = false;
+  std::int64_t next_claim_ms_ = 0;
+  std::int64_t next_measure_ms_ = 0;
+  Counter& sent_;
+  Counter& failed_;
+  Counter& uncertain_;
+  Counter& retried_;
+  Gauge& waiting_;
+  Gauge& oldest_;
+  Histogram& seconds_;
+};
+
+}  // namespace gateway::outbound
+
+#endif  // GATEWAY_OUTBOUND_SENDER_H_

@@ -1,0 +1,52 @@
+// The test data of one connector, as files: tests/fixtures/<type>/. docs/CONNECTORS.md describes
+// the formats. Values; no thread of their own.
+#ifndef GATEWAY_PLUGINS_FIXTURES_H_
+#define GATEWAY_PLUGINS_FIXTURES_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connectors/sdk/values.h"
+#include "gateway/base/result.h"
+
+namespace gateway::plugins {
+
+// One delivery and what it means.
+struct Case {
+  std::string name;
+  connector::Request request;
+  std::optional<std::string> expect;  // text of <case>.expect, absent without such a file
+};
+
+// One operation with every answer of the platform.
+struct Transcript {
+  std::string name;
+  connector::Channel channel;
+  connector::Operation operation = connector::Operation::check;
+  connector::Event input;
+  std::vector<connector::Response> answers;
+  std::vector<std::string> answer_texts;  // their "< " lines as written
+  std::string expect;                     // all lines that begin with >, < or =
+};
+
+struct Fixtures {
+  connector::Channel channel;
+  std::string config_json;                    // of setup.json, for the config schema
+  std::string proof;                          // lower-case name of the header verify relies on
+  std::map<std::string, std::string> bypass;  // check that does not apply -> reason
+  std::map<connector::Operation, connector::Event> inputs;
+  std::vector<Case> cases;  // by name
+  std::vector<Transcript> transcripts;
+};
+
+// Errc::invalid_argument names the file and what is wrong in it.
+Result<Fixtures> read_fixtures(const std::string& folder);
+
+// A whole file of at most `max_bytes`.
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes);
+
+}  // namespace gateway::plugins
+
+#endif  // GATEWAY_PLUGINS_FIXTURES_H_

@@ -1,0 +1,126 @@
+// The outbox: agents' messages on their way to a platform (schemas/sql/0002_outbox.sql says how).
+//
+// A lane is one conversation, leased to one gateway process. Every write names the lane's fence and
+// says whether the lease still held. Values and functions; each call is one transaction.
+#ifndef GATEWAY_STORE_OUTBOX_H_
+#define GATEWAY_STORE_OUTBOX_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/domain/conversation.h"
+#include "gateway/store/pg.h"
+
+namespace gateway::store {
+
+// What a sealed transcript is bound to, beside the message's id.
+inline constexpr std::string_view kOutboxTranscript = "outbox.transcript";
+
+struct Lane {
+  domain::BusinessId tenant;
+  domain::ConversationId conversation;
+  std::int64_t fence = 0;
+};
+
+struct ClaimOptions {
+  Uuid owner;
+  int limit = 16;
+  int tenant_cap = 8;  // leased at one time per tenant, by all gateways together
+  std::int64_t lease_ms = 30'000;
+};
+
+// A channel's row with its secrets still sealed.
+struct SealedChannel {
+  domain::ChannelId id;
+  std::string type;
+  std::string config;
+  std::string secret;
+  std::string state;  // empty where nothing was kept
+  bool is_active = true;
+  int revision = 0;
+  domain::RegistrationState registration = domain::RegistrationState::pending;
+  std::string registration_error;
+};
+
+// The first unsent message of a lane with all that sending it needs.
+struct Head {
+  domain::MessageId message;
+  domain::ChannelId channel_id;
+  std::optional<SealedChannel> channel;  // absent where it was removed
+  int attempt = 0;
+  int asked = 0;
+  int answered = 0;
+  std::string transcript;  // sealed; empty where nothing was answered
+  std::string last_error;
+  std::int64_t left_ms = 0;    // until its deadline
+  std::int64_t paused_ms = 0;  // the channel must be left alone that long
+  std::string content;
+  std::string attachments;  // JSON array or empty
+  std::string metadata;     // JSON object or empty
+  std::string reply_to;
+  std::string thread;
+  std::string contact;  // remote id of whom the thread is with, where known
+};
+
+struct Ask {
+  int attempt = 1;
+  int asked = 1;
+  int answered = 0;
+  Bytes transcript;  // sealed
+  std::int64_t lease_ms = 30'000;
+};
+
+enum class AskOutcome { go, lost, paused };
+struct Asked {
+  AskOutcome outcome = AskOutcome::lost;
+  std::int64_t paused_ms = 0;
+};
+
+struct Settled {
+  domain::MessageStatus status = domain::MessageStatus::sent;
+  std::optional<std::string> error;
+  std::optional<std::string> remote_id;
+  std::optional<std::string> metadata;     // JSON object, merged into the message's
+  std::optional<std::string> unreachable;  // why the contact cannot be written to
+  std::optional<std::string> moved_to;     // the thread's new id
+};
+
+enum class PauseReason { none = 0, rate = 1, credentials = 2, inactive = 3, silent = 4 };
+
+struct Again {
+  int attempt = 1;
+  int answered = 0;
+  Bytes transcript;
+  std::int64_t delay_ms = 0;
+  std::optional<std::string> error;
+  std::int64_t pause_ms = 0;  // of the whole channel
+  PauseReason reason = PauseReason::none;
+  // Set: the platform refused the credentials; the channel's registration becomes failed.
+  std::optional<std::string> channel_error;
+};
+
+// Crosses tenants.
+Result<std::vector<Lane>> claim_lanes(Session& db, const ClaimOptions& options);
+Result<> release_leases(Session& db, const Uuid& owner);
+
+struct Depth {
+  std::int64_t waiting = 0;
+  std::int64_t oldest_ms = 0;
+};
+Result<Depth> outbox_depth(Session& db);
+
+// Absent where the lease was lost or the lane is empty (which removes it).
+Result<std::optional<Head>> load_head(Session& db, const Lane& lane);
+Result<Asked> ask(Session& db, const Lane& lane, domain::MessageId message, const Ask& ask);
+// False where the lease was lost. Repeating after an unknown outcome is safe.
+Result<bool> settle(Session& db, const Lane& lane, domain::MessageId message,
+                    const Settled& settled);
+Result<bool> again(Session& db, const Lane& lane, domain::MessageId message,
+                   domain::ChannelId channel, const Again& again);
+
+}  // namespace gateway::store
+
+#endif  // GATEWAY_STORE_OUTBOX_H_
