@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <iostream>
+#include <filesystem>
 #include <thread>
 
 #include "gateway/app.h"
@@ -184,7 +184,7 @@ int main(int argc, char** argv) {
 
   if (*simulate_command) {
     std::signal(SIGPIPE, SIG_IGN);
-    simulation.program = "/proc/self/exe";
+    simulation.program = std::filesystem::read_symlink("/proc/self/exe");
     return simulate::run_simulate(simulation);
   }
   if (*connectors_check) return commands::check_connector(object, fixtures);

@@ -204,16 +204,25 @@ struct Batcher::Impl {
           messages.push_back({message, &pending, nullptr});
         } else {
           auto& alternative = delivery.as_message[i];
+          // What came before a thread moved belongs to its old name, what comes behind it to the
+          // new one; all else may be stored messages first.
+          const bool moves = change->kind == static_cast<int>(connector::EventKind::thread_moved);
+          if (moves) flush(messages, changes);
           changes.push_back({change, &pending, alternative ? &*alternative : nullptr});
+          if (moves) flush(messages, changes);
         }
       }
       if (delivery.quarantine) quarantine(pending, *delivery.quarantine);
     }
-    store_messages(std::move(messages));
-    store_changes(std::move(changes));
+    flush(messages, changes);
     for (const auto& [later, first] : repeated) later->fall_to(first->ack);
     batches.add();
     commit_seconds.observe(static_cast<double>(clock.steady_ms() - started) / 1000.0);
+  }
+
+  void flush(std::vector<MessageItem>& messages, std::vector<ChangeItem>& changes) {
+    store_messages(std::exchange(messages, {}));
+    store_changes(std::exchange(changes, {}));
   }
 
   void store_messages(std::vector<MessageItem> items) {

@@ -207,6 +207,26 @@ BOOST_AUTO_TEST_CASE(a_message_and_its_edit_in_one_batch_end_as_the_edit) {
   BOOST_TEST(value("select count(*) from raw_event") == "1");
 }
 
+BOOST_AUTO_TEST_CASE(a_thread_that_moves_within_a_batch_stays_one_conversation) {
+  // Held back, so that all three are of one batch.
+  auto holder = owner.begin(store::Scope::none());
+  BOOST_TEST_REQUIRE(holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
+  Batcher batcher(options(), clock, ids, metrics);
+  submit(batcher, "first", {text("warm", 1)});
+  auto move = text("-512", 3);
+  move.kind = connector::EventKind::thread_moved;
+  move.text = "-1002";
+  submit(batcher, "before", {text("-512", 2)});
+  submit(batcher, "move", {move});
+  submit(batcher, "after", {text("-1002", 4)});
+  BOOST_TEST_REQUIRE(holder->commit().has_value());
+  BOOST_TEST_REQUIRE(acks.all());
+  BOOST_TEST(acks.count(Ack::committed) == 4U);
+  BOOST_TEST(value("select count(*) from conversation where remote_thread <> 'warm'") == "1");
+  BOOST_TEST(value("select message_count from conversation_head h join conversation c"
+                   " on c.id = h.conversation_id where c.remote_thread = '-1002'") == "2");
+}
+
 BOOST_AUTO_TEST_CASE(without_a_database_deliveries_are_unavailable_within_their_deadline) {
   auto dead = options();
   dead.session.conninfo = Secret("host=127.0.0.1 port=1 dbname=x");
