@@ -1,6 +1,8 @@
 #include "gateway/app.h"
 
+#include <algorithm>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <span>
 #include <thread>
@@ -103,6 +105,12 @@ std::vector<std::string> texts(std::span<const std::filesystem::path> paths) {
   return {paths.begin(), paths.end()};
 }
 
+// Postgres does more than half of the work, so by default it keeps half of the processors.
+int reactors(const settings::Settings& settings) {
+  if (settings.threads > 0) return settings.threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency() / 2));
+}
+
 std::string local_url(const settings::Listen& listen, std::uint16_t port) {
   const bool v6 = listen.address.find(':') != std::string::npos;
   return "http://" + (v6 ? "[" + listen.address + "]" : listen.address) + ":" +
@@ -202,6 +210,10 @@ struct App::Graph {
     database = std::move(*opened);
     if (auto checked = check(); !checked) return checked;
 
+    std::error_code ignored;  // the key file's own error says more
+    if (settings.keys.has_parent_path()) {
+      std::filesystem::create_directories(settings.keys.parent_path(), ignored);
+    }
     auto keys = secrets::Keyring::load_or_create(settings.keys);
     if (!keys) return std::move(keys).error();
     keyring.emplace(std::move(*keys));
@@ -273,7 +285,7 @@ struct App::Graph {
                      .trusted_proxies = std::move(*proxies)}});
     server.emplace(http::ServerOptions{.address = settings.http.address,
                                        .port = settings.http.port,
-                                       .reactors = settings.threads > 0 ? settings.threads : 1},
+                                       .reactors = reactors(settings)},
                    *api, metrics);
     if (auto started = dispatcher->start(); !started) return started;
     return server->start();

@@ -27,8 +27,13 @@ extern "C" {
 #define GWC_ABI_MAJOR 1 /* another major is refused */
 #define GWC_ABI_MINOR 0 /* grows when a struct does; informative */
 
-/* An operation has at most this many answers; behind the last one it must end. */
-#define GWC_MAX_ANSWERS 16
+/* An operation has at most so many answers; behind the last one it must end. */
+#define GWC_MAX_ANSWERS 8
+#define GWC_MAX_SEND_ANSWERS 32
+
+/* Whether a struct, by its size, has a field. */
+#define GWC_HAS(pointer, type, field) \
+  ((pointer)->size >= offsetof(type, field) + sizeof((pointer)->field))
 
 typedef struct gwc_str {
   const char* ptr;

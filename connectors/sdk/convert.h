@@ -144,7 +144,7 @@ auto with_fail(const Fail& value, std::int32_t code, Use use) {
 
 namespace connector::copy {
 
-// A struct of ABI 1.0 that claims to be smaller is not read at all.
+// A struct that claims to be smaller than in 1.0 is not read at all.
 inline std::string_view view(gwc_str text) {
   return text.ptr == nullptr ? std::string_view() : std::string_view(text.ptr, text.len);
 }
@@ -161,7 +161,7 @@ inline Pairs pairs(gwc_pairs from) {
 }
 
 inline Channel channel(const gwc_channel& from) {
-  if (from.size < sizeof from) return {};
+  if (!GWC_HAS(&from, gwc_channel, now_ms)) return {};
   return {.config = pairs(from.config),
           .state = pairs(from.state),
           .webhook_url = str(from.webhook_url),
@@ -170,7 +170,7 @@ inline Channel channel(const gwc_channel& from) {
 }
 
 inline Request request(const gwc_request& from) {
-  if (from.size < sizeof from) return {};
+  if (!GWC_HAS(&from, gwc_request, body)) return {};
   return {.method = str(from.method),
           .target = str(from.target),
           .query = str(from.query),
@@ -179,7 +179,7 @@ inline Request request(const gwc_request& from) {
 }
 
 inline Response response(const gwc_response& from) {
-  if (from.size < sizeof from) return {};
+  if (!GWC_HAS(&from, gwc_response, body)) return {};
   return {.status = from.status,
           .headers = pairs(from.headers),
           .body = str(from.body),
@@ -187,7 +187,7 @@ inline Response response(const gwc_response& from) {
 }
 
 inline Attachment attachment(const gwc_attachment& from) {
-  if (from.size < sizeof from) return {};
+  if (!GWC_HAS(&from, gwc_attachment, extra)) return {};
   return {.kind = str(from.kind),
           .url = str(from.url),
           .media_id = str(from.media_id),
@@ -198,7 +198,7 @@ inline Attachment attachment(const gwc_attachment& from) {
 }
 
 inline Event event(const gwc_event& from) {
-  if (from.size < sizeof from) return {};
+  if (!GWC_HAS(&from, gwc_event, extra)) return {};
   Event to{.kind = static_cast<EventKind>(from.kind),
            .account = str(from.account),
            .thread = str(from.thread),

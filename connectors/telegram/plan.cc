@@ -381,7 +381,7 @@ class Composer {
     if (attachment.kind == "location") return add_location(attachment);
     if (attachment.kind == "contact") return add_contact(attachment);
     const auto method = method_for(attachment);
-    if (!method) return permanent("Telegram has no attachment of kind \"" + attachment.kind + "\"");
+    if (!method) return permanent("Telegram has no attachments of this kind");
     const std::string& what = attachment.url.empty() ? attachment.media_id : attachment.url;
     if (what.empty()) return permanent("an attachment has neither a URL nor a media id");
     Writer body = addressed();

@@ -23,16 +23,6 @@ bool is_json(std::string_view content_type) {
          (type.starts_with("application/") && type.ends_with("+json"));
 }
 
-bool is_encoded(const http::Request& request) {
-  for (const auto& [name, value] : request.headers) {
-    if (name == "content-encoding" && !value.empty() &&
-        !sdk::equals_ignoring_case(value, "identity")) {
-      return true;
-    }
-  }
-  return false;
-}
-
 std::vector<RouteMetrics> make_metrics(Metrics& metrics) {
   std::vector<RouteMetrics> all;
   for (const auto& route : routes()) {
@@ -65,8 +55,7 @@ std::size_t Api::body_limit(const http::Request& head) {
 
 void Api::handle(http::Request&& request, http::Reply&& reply) {
   auto match = router_.match(request.method, request.path);
-  if (match.kind == Match::Kind::found && routes()[match.route].access == Access::platform &&
-      !is_encoded(request)) {
+  if (match.kind == Match::Kind::found && routes()[match.route].access == Access::platform) {
     deliver(match, std::move(request), std::move(reply));
     return;
   }
@@ -101,10 +90,6 @@ void Api::handle(http::Request&& request, http::Reply&& reply) {
       return;
     case Match::Kind::found:
       break;
-  }
-  if (is_encoded(call->request())) {
-    call->answer(unsupported_media("The body must not be compressed"));
-    return;
   }
   const auto content_type = call->request().header("content-type");
   if (!call->request().body.empty() && !content_type.empty() && !is_json(content_type) &&

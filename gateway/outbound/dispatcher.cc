@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -115,8 +116,12 @@ void Dispatcher::Impl::run() {
       sender->wake();
       registrar->wake();
     }
-    sender->tick();
-    registrar->tick();
+    try {
+      sender->tick();
+      registrar->tick();
+    } catch (const std::exception& fault) {
+      log::error("outbound", "the outbound thread met a fault", {{"fault", fault.what()}});
+    }
     loop->turn(std::min(kTurnMs, options.claim_interval_ms));
   }
   drain();
@@ -151,7 +156,9 @@ void Dispatcher::Impl::drain() {
   }
   loop->turn(0);  // what was posted before that
   registrar->give_up_waiting();
-  // Continuations that are still to come would name this frame and the parts above.
+  // Continuations that are still to come would name this frame and the parts above. A database that
+  // does not answer must not hold up the stop: what waits for it is left to the leases' end.
+  loop->abandon();
   workers.reset();
 }
 

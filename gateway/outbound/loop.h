@@ -7,6 +7,7 @@
 #ifndef GATEWAY_OUTBOUND_LOOP_H_
 #define GATEWAY_OUTBOUND_LOOP_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -42,7 +43,8 @@ class Loop {
       // A fault on the database thread must reach the continuation too: it holds a lease.
       Result<T> result = fail(Errc::internal, "a database job failed");
       try {
-        result = work(db);
+        result =
+            abandoned_ ? Result<T>(fail(Errc::unavailable, "the gateway is stopping")) : work(db);
       } catch (const std::exception&) {
         db.disconnect();
       }
@@ -56,6 +58,8 @@ class Loop {
   // Runs what is due, and waits for more at most `wait_ms`.
   void turn(std::int64_t wait_ms);
   void wake() { http_.wake(); }
+  // Database work that has not begun is not done any more: its continuation gets unavailable.
+  void abandon() { abandoned_ = true; }
   // Database work that has not continued yet.
   int queries() const { return queries_; }
 
@@ -70,6 +74,7 @@ class Loop {
   std::deque<Task<void()>> posted_;  // guarded by mutex_
   std::multimap<std::int64_t, Task<void()>> timers_;
   int queries_ = 0;
+  std::atomic<bool> abandoned_{false};
 };
 
 }  // namespace gateway::outbound

@@ -34,6 +34,15 @@ std::string_view result_of(const connector::Done& done, std::string_view name) {
   return connector::find(done.results, name).value_or(std::string_view());
 }
 
+// All of a name, as one text.
+std::string results_of(const connector::Done& done, std::string_view name) {
+  std::string all;
+  for (const auto& [key, value] : done.results) {
+    if (key == name && !value.empty()) all += (all.empty() ? "" : "; ") + value;
+  }
+  return all;
+}
+
 const char* name_of(JobOperation operation) {
   switch (operation) {
     case JobOperation::register_webhook:
@@ -335,7 +344,7 @@ void Registrar::registered(RunPtr run, connector::Step step) {
   if (auto* done = std::get_if<connector::Done>(&step)) {
     const bool is_manual = result_of(*done, "registration") == "manual";
     ended.channel.registration = is_manual ? RegistrationState::manual : RegistrationState::active;
-    ended.channel.error = run->run->clean(result_of(*done, "warning"));
+    ended.channel.error = run->run->clean(results_of(*done, "warning"));
     ended.channel.instructions = "";
     ended.channel.resume = true;
     if (is_manual) {
@@ -394,7 +403,7 @@ void Registrar::checked(RunPtr run, connector::Step step) {
   if (auto* done = std::get_if<connector::Done>(&step)) {
     ended.channel.checked = true;
     state = std::move(done->state);
-    const std::string problem = run->run->clean(result_of(*done, "problem"));
+    const std::string problem = run->run->clean(results_of(*done, "problem"));
     if (!problem.empty()) {
       ended.channel.registration = RegistrationState::failed;
       ended.channel.error = problem;

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "connectors/sdk/json.h"
+#include "connectors/sdk/text.h"
 #include "gateway/base/log.h"
 #include "gateway/outbound/transcript.h"
 
 namespace gateway::outbound {
 namespace {
 
+constexpr std::size_t kMaxIdBytes = 512;
 constexpr std::int64_t kMeasureMs = 10'000;
 constexpr std::int64_t kInactivePauseMs = 10 * 60'000;
 constexpr std::int64_t kNoConnectorMs = 60'000;
@@ -339,8 +341,11 @@ void Sender::done(SendPtr send, connector::Done result) {
   settled.status = domain::MessageStatus::sent;
   std::vector<std::string> ids;
   for (const auto& [name, value] : result.results) {
-    if (name == "message") ids.push_back(value);
-    if (name == "moved_to" && !value.empty()) settled.moved_to = value;
+    // Opaque to us, but Postgres takes no NUL and nothing that is not UTF-8.
+    if (name == "message") ids.push_back(sdk::sanitize(value, kMaxIdBytes));
+    if (name == "moved_to" && !value.empty()) {
+      settled.moved_to = sdk::sanitize(value, kMaxIdBytes);
+    }
   }
   if (!ids.empty()) settled.remote_id = ids.front();
   if (ids.size() > 1) {

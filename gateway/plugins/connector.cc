@@ -63,7 +63,7 @@ Pairs pairs(gwc_pairs from) {
 }
 
 Attachment attachment(const gwc_attachment& from) {
-  if (from.size < sizeof from) return {};
+  if (!GWC_HAS(&from, gwc_attachment, extra)) return {};
   return {.kind = text(from.kind, kMaxNameBytes),
           .url = text(from.url, kMaxUrlBytes),
           .media_id = id(from.media_id),
@@ -198,7 +198,9 @@ class Collector {
 
   void add(const gwc_event* from) noexcept {
     guarded([&] {
-      if (from == nullptr || from->size < sizeof *from) return blame("emitted a malformed event");
+      if (from == nullptr || !GWC_HAS(from, gwc_event, extra)) {
+        return blame("emitted a malformed event");
+      }
       if (events.size() == kMaxEvents) return blame("emitted more than 1000 events");
       events.push_back(event(*from));
       bytes_ += bytes_of(events.back());
@@ -211,7 +213,9 @@ class Collector {
 
   void reply(const gwc_response* from) noexcept {
     guarded([&] {
-      if (from == nullptr || from->size < sizeof *from) return blame("emitted a malformed reply");
+      if (from == nullptr || !GWC_HAS(from, gwc_response, body)) {
+        return blame("emitted a malformed reply");
+      }
       if (answer) return blame("replied twice");
       Response value{.status = from->status};
       if (value.status < 200 || value.status > 599 || from->body.len > kMaxReplyBytes ||
@@ -230,7 +234,9 @@ class Collector {
 
   void call(const gwc_call* from) noexcept {
     guarded([&] {
-      if (from == nullptr || from->size < sizeof *from) return blame("emitted a malformed call");
+      if (from == nullptr || !GWC_HAS(from, gwc_call, body)) {
+        return blame("emitted a malformed call");
+      }
       Call value{.method = text(from->method, kMaxNameBytes),
                  .url = connector::copy::str(from->url),
                  .headers = {},
@@ -248,14 +254,18 @@ class Collector {
 
   void done(const gwc_done* from) noexcept {
     guarded([&] {
-      if (from == nullptr || from->size < sizeof *from) return blame("emitted a malformed done");
+      if (from == nullptr || !GWC_HAS(from, gwc_done, results)) {
+        return blame("emitted a malformed done");
+      }
       conclude(Done{.state = pairs(from->state), .results = pairs(from->results), .events = {}});
     });
   }
 
   void fail(const gwc_fail* from) noexcept {
     guarded([&] {
-      if (from == nullptr || from->size < sizeof *from) return blame("emitted a malformed fail");
+      if (from == nullptr || !GWC_HAS(from, gwc_fail, retry_after_ms)) {
+        return blame("emitted a malformed fail");
+      }
       const std::string why = text(from->why, kMaxWhyBytes);
       if (from->code < GWC_FAIL_CONFIG || from->code > GWC_FAIL_UNREACHABLE) {
         return blame(why.empty() ? "failed without a reason" : why);

@@ -99,7 +99,7 @@ bool is_allowed_import(std::string_view name) {
                                                         "__tls_get_addr",
                                                         "__dso_handle",
                                                         "BIO_free"};
-  constexpr std::array<std::string_view, 29> kPrefixes{"__cxa_",
+  constexpr std::array<std::string_view, 30> kPrefixes{"__cxa_",
                                                        "_Unwind_",
                                                        "__gxx_personality_",
                                                        "_ITM_",
@@ -110,6 +110,7 @@ bool is_allowed_import(std::string_view name) {
                                                        "__tsan_",
                                                        "__sanitizer_",
                                                        "__lsan_",
+                                                       "__sancov_",
                                                        "EVP_",
                                                        "d2i_",
                                                        "X509_",

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "connectors/sdk/connector_abi.h"
@@ -13,6 +15,9 @@ namespace gateway::plugins {
 namespace {
 
 constexpr std::size_t kMaxTypeBytes = 32;
+// The table of 1.0; later ones are longer.
+constexpr std::size_t kLeastTableBytes =
+    offsetof(gwc_connector, accounts) + sizeof(gwc_connector::accounts);
 constexpr std::size_t kMaxSchemaBytes = 64u << 10;
 constexpr std::string_view kSuffix = ".so";
 
@@ -54,10 +59,10 @@ std::string complaint_about_table(const gwc_connector* table, const std::string&
            std::to_string(GWC_ABI_MAJOR) + "." + std::to_string(GWC_ABI_MINOR) +
            "; rebuild it with the connectors/sdk of this gateway";
   }
-  if (table->size < sizeof(gwc_connector)) {
+  if (!GWC_HAS(table, gwc_connector, accounts)) {
     return "describes itself in " + std::to_string(table->size) + " bytes (ABI " +
            std::to_string(table->abi_major) + "." + std::to_string(table->abi_minor) +
-           "), this gateway needs " + std::to_string(sizeof(gwc_connector)) + " (ABI " +
+           "), this gateway needs " + std::to_string(kLeastTableBytes) + " (ABI " +
            std::to_string(GWC_ABI_MAJOR) + "." + std::to_string(GWC_ABI_MINOR) +
            "); rebuild it with the connectors/sdk of this gateway";
   }

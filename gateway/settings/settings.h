@@ -47,7 +47,7 @@ struct Settings {
   Secret operator_token;
   Secret meta_app_secret;
   std::string log_level = "info";
-  int threads = 0;  // 0: by the number of processors
+  int threads = 0;  // 0: half the processors, the others being Postgres's
   bool expose_channel_secrets = false;
   int token_ttl_hours = 24;
   std::vector<std::string> trusted_proxies;  // addresses and networks

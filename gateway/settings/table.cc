@@ -281,7 +281,7 @@ constexpr std::array kSettings = {
             secret_text<&Settings::meta_app_secret, 1>},
     Setting{"log_level", "BACKCHANNEL_LOG_LEVEL", "LEVEL", "info",
             "debug, info, warn, error or off", Kind::text, log_level},
-    Setting{"threads", "BACKCHANNEL_THREADS", "N", "0: by the number of processors",
+    Setting{"threads", "BACKCHANNEL_THREADS", "N", "0: half the processors",
             "threads that serve HTTP, up to 256", Kind::text,
             whole_number<&Settings::threads, 0, 256>},
     Setting{"expose_channel_secrets", "BACKCHANNEL_EXPOSE_CHANNEL_SECRETS", "", "false",

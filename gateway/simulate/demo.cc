@@ -69,7 +69,9 @@ std::string message_text(Value message) {
   for (const Value attachment : message["attachments"].elements()) {
     out += attachment_text(attachment) + " ";
   }
-  return out + std::string(message["content"].text_or(""));
+  out += message["content"].text_or("");
+  if (message["deleted_at"].text()) return "(taken back) " + out;
+  return message["edited_at"].text() ? out + " (edited)" : out;
 }
 
 class Demo {
@@ -230,7 +232,7 @@ class Demo {
       shown.id = item["id"].text_or("");
       shown.name = item["customer"]["name"].text_or("");
       shown.status = item["status"].text_or("");
-      shown.unread = item["unread"].integer().value_or(item["unread_count"].integer().value_or(0));
+      shown.unread = item["unread_count"].integer().value_or(0);
       const auto whole = ask(200, "GET", "/api/v1/conversations/" + shown.id);
       if (!whole) return false;
       const auto messages = whole->json()["messages"].elements();

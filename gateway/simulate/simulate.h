@@ -18,7 +18,7 @@ struct SimulateOptions {
   double time_scale = 1;                  // --time-scale: of the platform's waiting
   std::string urls = "loopback";          // --urls telegram|loopback|any: what setWebhook takes
   bool demo = false;                      // --demo
-  std::string data_dir = "./var/demo";    // --data-dir, of the demo's gateway
+  std::string data_dir = "./var/demo";    // --demo-data, of the demo's gateway
   std::string program;                    // the backchannel program; empty: this one
 };
 

@@ -173,6 +173,11 @@ Result<JobEnded> end_job(Session& db, const Job& job, int wanted, const JobEnd& 
           " and j.seq = $3 and j.fence = $4";
       auto removed = transaction->run({kRemove, key});
       if (!removed) return std::move(removed).error();
+      static constexpr const char* kForget =
+          "delete from channel_pause p where p.tenant_id = $1 and p.channel_id = $2"
+          " and not exists (select from channel c where c.tenant_id = $1 and c.id = $2)";
+      auto forgotten = transaction->run({kForget, {job.tenant, job.channel}});
+      if (!forgotten) return std::move(forgotten).error();
     } else {
       static constexpr const char* kAgain =
           "update registration_job j set lease_owner = null, attempt = $5, transcript = null,"

@@ -41,7 +41,8 @@ create table outbox (
   last_error text,
   accepted_at timestamptz not null default clock_timestamp(),
   deadline timestamptz not null,
-  primary key (tenant_id, conversation_id, seq)
+  primary key (tenant_id, conversation_id, seq),
+  constraint outbox_message unique (tenant_id, message_id)  -- enqueued twice is sent once
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 -- A channel that must not be written to before a time, whatever its lanes say.
@@ -119,7 +120,8 @@ begin
   on conflict (tenant_id, conversation_id) do update set channel_id = excluded.channel_id;
   insert into outbox (tenant_id, conversation_id, message_id, channel_id, sort_at, sort_seq, deadline)
   values (p_tenant, p_conversation, p_message, p_channel, p_sort_at, p_sort_seq,
-          clock_timestamp() + interval '24 hours');
+          clock_timestamp() + interval '24 hours')
+  on conflict on constraint outbox_message do nothing;
 end $fn$;
 
 -- Sets a message's status and tells whoever watches. What a platform already confirmed stays.
@@ -289,6 +291,7 @@ end $fn$;
 -- Registrations --------------------------------------------------------------------------------
 
 -- Called before the row is removed, changed or switched off; runs as the tenant of the transaction.
+-- What the gateway serves itself has no platform to tell.
 create function registration_enqueue_unregister(p_channel uuid)
 returns void language sql as $fn$
   insert into registration_job (tenant_id, channel_id, operation, channel_type, config_sealed,
@@ -296,6 +299,7 @@ returns void language sql as $fn$
   select c.tenant_id, c.id, 2, c.type, c.config_sealed, c.secret_sealed, c.state_sealed,
          clock_timestamp() + interval '24 hours'
   from channel c where c.tenant_id = current_tenant() and c.id = p_channel
+    and c.type not in ('widget', 'webchat')
 $fn$;
 
 -- p_operation: register, unregister, check or poll. A job that exists is due now and starts afresh.
@@ -322,6 +326,7 @@ begin
   insert into registration_job as j (tenant_id, channel_id, operation, channel_type, deadline)
   select c.tenant_id, c.id, v_operation, c.type, 'infinity'
   from channel c where c.tenant_id = current_tenant() and c.id = p_channel
+    and c.type not in ('widget', 'webchat')
   on conflict (tenant_id, channel_id, operation) where operation <> 2 do update
     set wanted = j.wanted + 1, attempt = 0, transcript = null, channel_type = excluded.channel_type,
         next_at = case when j.lease_owner is null then clock_timestamp() else j.next_at end;

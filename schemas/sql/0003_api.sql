@@ -17,7 +17,7 @@ create index revoked_token_age on revoked_token (expires_at);
 alter table revoked_token enable row level security;
 alter table revoked_token force row level security;
 create policy definer on revoked_token to backchannel_definer using (true) with check (true);
-grant select, insert, delete on revoked_token to backchannel_definer;
+grant select, insert, update, delete on revoked_token to backchannel_definer;
 
 -- The answer to a request that carried an Idempotency-Key, written in the transaction of its effect,
 -- so that there is never one without the other.

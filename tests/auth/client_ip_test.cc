@@ -58,8 +58,9 @@ BOOST_AUTO_TEST_CASE(a_mapped_address_is_the_ipv4_address) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_network_is_an_error) {
-  for (const std::string text : {"", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "::/129", "proxy",
-                                 "10.0.0", "10.0.0.0/8x"}) {
+  for (const std::string& text :
+       std::vector<std::string>{"", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "::/129", "proxy",
+                                "10.0.0", "10.0.0.0/8x"}) {
     const std::vector<std::string> list = {text};
     BOOST_TEST(!TrustedProxies::parse(list).has_value(), text);
   }

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -52,13 +53,14 @@ BOOST_AUTO_TEST_CASE(eight_to_1024_bytes_are_accepted_unmodified) {
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_or_expensive_hash_is_an_error_and_no_verdict) {
-  for (const std::string phc :
-       {"", "$scrypt$", "$2b$12$abc", "$scrypt$ln=17,r=8,p=1$c2FsdHNhbHQ$",
-        "$scrypt$ln=17,r=8,p=1$c2FsdHNhbHQ$AAAA", "$scrypt$ln=17,r=8,p=1$!$AAAA",
-        "$scrypt$ln=30,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI",
-        "$scrypt$ln=14,r=8,p=9$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI",
-        "$scrypt$ln=-1,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI",
-        "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI="}) {
+  for (const std::string& phc : std::vector<std::string>{
+           "", "$scrypt$", "$2b$12$abc", "$scrypt$ln=17,r=8,p=1$c2FsdHNhbHQ$",
+           "$scrypt$ln=17,r=8,p=1$c2FsdHNhbHQ$AAAA", "$scrypt$ln=17,r=8,p=1$!$AAAA",
+           "$scrypt$ln=30,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI",
+           "$scrypt$ln=14,r=8,p=9$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI",
+           "$scrypt$ln=-1,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI",
+           "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/"
+           "2o+7qQT44+qbVD9lRdofI="}) {
     BOOST_TEST(!verify_password("pleaseletmein", phc).has_value(), phc);
   }
 }

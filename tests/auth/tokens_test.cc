@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <string>
+#include <vector>
 
 #include "tests/auth/manual_clock.h"
 #include "tests/support/database.h"
@@ -130,8 +131,8 @@ BOOST_AUTO_TEST_CASE(only_the_bearer_scheme_is_read) {
   const auto token = here.issue(user, std::nullopt, 1);
   BOOST_TEST(here.verify("bearer " + token).has_value());
   for (const std::string& text :
-       std::initializer_list<std::string>{"", token, "Basic " + token, "Bearer", "Bearer  " + token,
-                                          "Bearer " + token + " ", "Token " + token}) {
+       std::vector<std::string>{"", token, "Basic " + token, "Bearer", "Bearer  " + token,
+                                "Bearer " + token + " ", "Token " + token}) {
     BOOST_TEST(!here.verify(text).has_value(), text);
   }
 }

@@ -7,11 +7,11 @@
 // It makes a schema `bare` with copies of the gateway's own tables (create table ... like ...
 // including all: the same columns, indexes and compression; no row-level security, no partitions)
 // and `chats` conversations. Then one connection in pipeline mode runs one prepared statement per
-// batch, each its own transaction at the cluster's own durability, `in-flight` of them on the way at
-// once, so that Postgres never waits for this program. The statement takes binary arrays and does,
-// per event: one raw_event (the same bytes), one event_key (plain insert: no conflict is looked
-// for), one message, its share of the update of conversation_head (unread, count, preview, times,
-// with the gateway's lazy inbox key), one realtime_event. The ids of conversations are known
+// batch, each its own transaction at the cluster's own durability, `in-flight` of them on the way
+// at once, so that Postgres never waits for this program. The statement takes binary arrays and
+// does, per event: one raw_event (the same bytes), one event_key (plain insert: no conflict is
+// looked for), one message, its share of the update of conversation_head (unread, count, preview,
+// times, with the gateway's lazy inbox key), one realtime_event. The ids of conversations are known
 // beforehand, a thing the gateway has to look up. Of the ways measured for these rows the single
 // statement is the cheapest: separate statements cost a quarter more, and COPY cannot update
 // conversation_head.
@@ -178,7 +178,8 @@ class Bare {
   int run() {
     db_ = PQconnectdb(options_.database.c_str());
     if (PQstatus(db_) != CONNECTION_OK) return failed("connect");
-    PQsetNoticeProcessor(db_, [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(
+        db_, [](void*, const char*) {}, nullptr);
     if (!execute(kSchema) || !fill()) return failed("prepare the tables");
     PGresult* const prepared = PQprepare(db_, "store", kInsert, 0, nullptr);
     const bool ready = PQresultStatus(prepared) == PGRES_COMMAND_OK;
@@ -241,8 +242,8 @@ class Bare {
   }
 
   bool send_batch() {
-    Array* const arrays[] = {&key_, &mid_, &conversation_, &sender_, &at_,
-                             &seq_, &content_, &remote_, &raw_};
+    Array* const arrays[] = {&key_, &mid_,     &conversation_, &sender_, &at_,
+                             &seq_, &content_, &remote_,       &raw_};
     for (Array* array : arrays) array->clear();
     const std::int64_t date = std::chrono::duration_cast<std::chrono::seconds>(
                                   std::chrono::system_clock::now().time_since_epoch())

@@ -1,5 +1,5 @@
-// Closed-loop load: N keep-alive connections, on each a fixed number of requests under way, the next
-// leaving when an answer comes. Only 200s count.
+// Closed-loop load: N keep-alive connections, on each a fixed number of requests under way, the
+// next leaving when an answer comes. Only 200s count.
 //
 //   bench_webhook_load --port 8080 --path /api/v1/webhooks/telegram/ID --secret S
 //     [--connections 64] [--pipeline 1] [--seconds 5] [--chats 10000] [--first 1] [--once-per-chat]
@@ -22,6 +22,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <memory>
@@ -127,11 +128,11 @@ class Load {
       const std::int64_t chat = (count_ * 7'919) % options_.chats;
       bench::write_update(body_, options_.first + count_, chat,
                           1 + (options_.first + count_) / options_.chats, date_);
-      connection.out += "POST " + options_.path +
-                        " HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Telegram-Bot-Api-Secret-Token: " +
-                        options_.secret + "\r\nContent-Type: application/json\r\nContent-Length: " +
-                        std::to_string(body_.size()) +
-                        "\r\nConnection: keep-alive\r\nAccept-Encoding: gzip, deflate\r\n\r\n";
+      connection.out +=
+          "POST " + options_.path +
+          " HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Telegram-Bot-Api-Secret-Token: " + options_.secret +
+          "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body_.size()) +
+          "\r\nConnection: keep-alive\r\nAccept-Encoding: gzip, deflate\r\n\r\n";
       connection.out += body_;
     }
     ++count_;

@@ -161,8 +161,9 @@ void check_operation(const Subject& subject, std::string_view data) {
                                                     subject.channel, operation, input, answers)));
     check_step(subject, step);
     if (!std::holds_alternative<connector::Call>(step)) break;
-    require(answers.size() < 16 || data.empty());
-    if (data.empty() || answers.size() == 16) break;
+    const std::size_t most = operation == Operation::send ? GWC_MAX_SEND_ANSWERS : GWC_MAX_ANSWERS;
+    require(answers.size() < most);
+    if (data.empty()) break;
     answers.push_back(answer_of(next_field(data)));
   }
 }

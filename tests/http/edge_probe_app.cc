@@ -73,13 +73,17 @@ void App::handle(http::Request&& request, http::Reply&& reply) {
   } else if (path == "/body" || path == "/limited") {
     reply.send(http::Response::text(200, std::to_string(request.body.size())));
   } else if (path == "/echo") {
+    if (records_echoes) {
+      const std::lock_guard lock(mutex_);
+      echoed_.push_back(value_of_c(request));
+    }
     reply.send(http::Response::text(200, value_of_c(request)));
   } else if (path == "/async") {
     {
       const std::lock_guard lock(mutex_);
       jobs_.push_back({std::move(reply), value_of_c(request)});
     }
-    changed_.notify_one();
+    changed_.notify_all();
   } else if (path == "/big") {
     reply.send({.shared_body = big_});
   } else if (path == "/big_copy") {
@@ -89,6 +93,12 @@ void App::handle(http::Request&& request, http::Reply&& reply) {
     const std::lock_guard lock(mutex_);
     held_.push_back(std::move(reply));
     held.fetch_add(1);
+  } else if (path == "/block") {
+    std::unique_lock lock(mutex_);
+    blocked_ = true;
+    changed_.wait(lock, [this] { return !blocked_; });
+    lock.unlock();
+    reply.send(http::Response::text(200, "unblocked"));
   } else if (path == "/throw") {
     throw std::runtime_error("secret internal text");
   } else if (path == "/throw_int") {
@@ -131,6 +141,19 @@ std::size_t App::release_held() {
   }
   for (auto& reply : replies) reply.send(http::Response::text(200, "released"));
   return replies.size();
+}
+
+std::vector<std::string> App::echoed() const {
+  const std::lock_guard lock(mutex_);
+  return echoed_;
+}
+
+void App::unblock() {
+  {
+    const std::lock_guard lock(mutex_);
+    blocked_ = false;
+  }
+  changed_.notify_all();
 }
 
 void App::hold_async(bool on) {

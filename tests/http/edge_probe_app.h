@@ -8,6 +8,7 @@
 //   GET  /async?c=...  the same, from another thread
 //   GET  /big          20 MB; /big_copy the same as a string of its own
 //   GET  /hold         answered by release_held, or never
+//   GET  /block        keeps the reactor inside the handler until unblock
 //   GET  /throw /drop /injected   handlers that do wrong
 //   any upgrade to a WebSocket on /socket and /socket.io/: the socket echoes bytes from then on
 #ifndef TESTS_HTTP_EDGE_PROBE_APP_H_
@@ -43,6 +44,10 @@ class App final : public gateway::http::App {
 
   // Answers every held request; returns how many.
   std::size_t release_held();
+  // What /echo was asked for so far, in the order of handling.
+  std::vector<std::string> echoed() const;
+  // Lets the reactor out of /block.
+  void unblock();
   // The worker lets its answers wait from now on, or sends them again.
   void hold_async(bool on);
 
@@ -50,6 +55,7 @@ class App final : public gateway::http::App {
   std::atomic<std::size_t> held{0};
   std::atomic<std::size_t> gone{0};
   std::atomic<std::size_t> upgrades{0};
+  std::atomic<bool> records_echoes{false};
 
  private:
   struct Job {
@@ -60,11 +66,13 @@ class App final : public gateway::http::App {
   void echo_sockets();
 
   const std::shared_ptr<const std::string> big_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Job> jobs_;                         // guarded by mutex_
   std::vector<gateway::http::Reply> held_;        // guarded by mutex_
   std::vector<std::pair<int, std::string>> new_;  // guarded by mutex_; sockets for the echo thread
+  std::vector<std::string> echoed_;               // guarded by mutex_
+  bool blocked_ = false;                          // guarded by mutex_
   bool hold_async_ = false;                       // guarded by mutex_
   bool stop_ = false;                             // guarded by mutex_
   int echo_bell_ = -1;

@@ -67,7 +67,10 @@ Client::Client(std::uint16_t port, int receive_buffer)
 }
 
 Client::Client(Client&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)), ended_(other.ended_) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      buffer_(std::move(other.buffer_)),
+      ended_(other.ended_),
+      was_reset_(other.was_reset_) {}
 
 Client::~Client() { close(); }
 
@@ -85,7 +88,10 @@ bool Client::send(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return false;
+    if (sent < 0) {
+      was_reset_ = true;
+      return false;
+    }
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
@@ -105,6 +111,7 @@ bool Client::read_more(steady_clock::time_point until) {
       return true;
     }
     ended_ = true;
+    was_reset_ = was_reset_ || got < 0;
   }
   return false;
 }

@@ -55,6 +55,8 @@ class Client {
   int fd() const { return fd_; }
   const std::string& rest() const { return buffer_; }
   bool ended() const { return ended_; }
+  // Ended by RST rather than FIN.
+  bool was_reset() const { return was_reset_; }
 
  private:
   // False at the end of the stream or of the time.
@@ -63,6 +65,7 @@ class Client {
   int fd_ = -1;
   std::string buffer_;
   bool ended_ = false;
+  bool was_reset_ = false;
 };
 
 std::string get(std::string_view target, std::string_view headers = {});

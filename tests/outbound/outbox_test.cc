@@ -89,6 +89,20 @@ BOOST_AUTO_TEST_CASE(settling_twice_is_one_effect) {
   BOOST_TEST(world.value("select count(*) from outbox") == "1");
 }
 
+BOOST_AUTO_TEST_CASE(a_message_enqueued_twice_is_in_the_outbox_once) {
+  Fixture world;
+  const auto id = world.say("a");
+  static constexpr const char* kEnqueue =
+      "select outbox_enqueue($1, $2, $3, m.id, m.sort_at, m.sort_seq) from message m"
+      " where m.id = $4";
+  BOOST_TEST_REQUIRE(
+      world.db.gateway
+          .run(Scope::of(world.business),
+               Query{kEnqueue, {world.business, world.conversations["a"], world.fake, id}})
+          .has_value());
+  BOOST_TEST(world.value("select count(*) from outbox") == "1");
+}
+
 BOOST_AUTO_TEST_CASE(asking_again_after_an_unknown_outcome_counts_one_attempt) {
   Fixture world;
   const auto id = world.say("a");
@@ -282,6 +296,21 @@ BOOST_AUTO_TEST_CASE(jobs_of_one_channel_run_one_at_a_time_unregistrations_first
   }
   const std::vector<int> expected = {2, 1, 3};
   BOOST_TEST(order == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(what_the_gateway_serves_itself_has_no_jobs) {
+  Fixture world;
+  world.execute("update channel set type = 'widget'");
+  static constexpr const char* kEnqueue = "select registration_enqueue($1, $2)";
+  for (const char* operation : {"unregister", "register", "check"}) {
+    BOOST_TEST_REQUIRE(
+        world.db.gateway
+            .run(Scope::of(world.business), Query{kEnqueue, {world.fake, std::string(operation)}})
+            .has_value());
+  }
+  BOOST_TEST(world.value("select count(*) from registration_job") == "0");
+  const Query unknown{kEnqueue, {world.fake, std::string("explode")}};
+  BOOST_TEST(!world.db.gateway.run(Scope::of(world.business), unknown).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(registering_the_same_credentials_again_cancels_an_unregistration) {

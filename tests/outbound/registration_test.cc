@@ -235,6 +235,33 @@ BOOST_AUTO_TEST_CASE(who_waits_when_the_gateway_stops_is_told) {
   BOOST_TEST(world.jobs(1) == "1");
 }
 
+BOOST_AUTO_TEST_CASE(without_a_database_callers_are_answered_and_a_stop_is_quick) {
+  Fixture world(fine);
+  const std::string nowhere =
+      "host=127.0.0.1 user=nobody dbname=none port=" + std::to_string(test_support::closed_port());
+  gateway::outbound::OutboundOptions options;
+  options.claim_interval_ms = 20;
+  gateway::outbound::Dispatcher outbound(
+      gateway::store::SessionOptions{.conninfo = gateway::Secret(nowhere)}, world.registry,
+      *world.vault, world.db.clock, world.db.ids, world.metrics, options);
+  BOOST_TEST_REQUIRE(outbound.start().has_value());
+  const auto outcome = world.register_now(outbound);
+  BOOST_TEST((outcome.state == RegistrationState::pending));
+  BOOST_TEST(outcome.message == "the database cannot be reached");
+  const auto begin = std::chrono::steady_clock::now();
+  outbound.stop(std::chrono::seconds(5));
+  BOOST_TEST((std::chrono::steady_clock::now() - begin < std::chrono::seconds(8)));
+}
+
+BOOST_AUTO_TEST_CASE(an_upstream_that_is_no_origin_stops_the_start) {
+  Fixture world(fine);
+  gateway::outbound::OutboundOptions options;
+  options.upstreams = {{"https://platform.example", "nowhere"}};
+  gateway::outbound::Dispatcher outbound(world.db.gateway_options(), world.registry, *world.vault,
+                                         world.db.clock, world.db.ids, world.metrics, options);
+  BOOST_TEST(!outbound.start().has_value());
+}
+
 BOOST_AUTO_TEST_CASE(an_interrupted_registration_goes_on_where_it_was) {
   Fixture world(fine);
   // A gateway made the first call, stored its answer, and died during the second.

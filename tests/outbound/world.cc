@@ -1,5 +1,6 @@
 #include "tests/outbound/world.h"
 
+#include <filesystem>
 #include <stdexcept>
 #include <thread>
 
@@ -23,7 +24,9 @@ T must(gateway::Result<T> result) {
 }
 
 gateway::plugins::Registry load_connectors() {
-  const std::vector<std::string> folders = {FAKE_CONNECTORS};
+  std::vector<std::string> folders = {FAKE_CONNECTORS};
+  const std::string real = std::string(BACKCHANNEL_BINARY_DIR) + "/connectors";
+  if (std::filesystem::exists(real)) folders.push_back(real);
   return must(gateway::plugins::Registry::load(folders));
 }
 
@@ -44,19 +47,20 @@ World::World(test_support::HttpServer::Handler handler)
   vault.emplace(*keyring);
 }
 
-ChannelId World::make_channel(BusinessId business, std::string_view registration) {
+ChannelId World::make_channel(BusinessId business, std::string_view registration,
+                              const std::string& type, const std::string& given) {
   const ChannelId id(db.ids.next());
   sdk::json::Writer config;
   config.object().member("base", kPlatform).member("token", kToken).end();
-  const auto sealed = must(
-      vault->seal(db.gateway, business, gateway::store::kChannelConfig, id.get(), config.take()));
+  const auto sealed = must(vault->seal(db.gateway, business, gateway::store::kChannelConfig,
+                                       id.get(), given.empty() ? config.take() : given));
   const auto secret = must(vault->seal(db.gateway, business, gateway::store::kChannelSecret,
                                        id.get(), std::string(64, 'a')));
   static constexpr const char* kInsert =
       "insert into channel (tenant_id, id, type, config_sealed, secret_sealed, registration_state)"
-      " values ($1, $2, 'fake', $3, $4, $5::text::smallint)";
+      " values ($1, $2, $6, $3, $4, $5::text::smallint)";
   must(db.gateway.run(Scope::of(business),
-                      Query{kInsert, {business, id, sealed, secret, registration}}));
+                      Query{kInsert, {business, id, sealed, secret, registration, type}}));
   return id;
 }
 

@@ -40,8 +40,9 @@ class World {
   explicit World(test_support::HttpServer::Handler handler);
 
   BusinessId make_business() { return db.make_business(); }
-  // Of type fake, at the platform, not registered.
-  ChannelId make_channel(BusinessId business, std::string_view registration = "1");
+  // Of type fake and at the platform, unless told otherwise.
+  ChannelId make_channel(BusinessId business, std::string_view registration = "1",
+                         const std::string& type = "fake", const std::string& config = "");
   ConversationId make_conversation(BusinessId business, ChannelId channel, std::string thread);
   // An agent's message as the API makes it, in the outbox.
   MessageId say(BusinessId business, ConversationId conversation, ChannelId channel,

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/support/database.h"
+#include "tests/support/result.h"
 
 using namespace gateway;         // NOLINT(google-build-using-namespace)
 using namespace gateway::store;  // NOLINT(google-build-using-namespace)
@@ -115,7 +116,7 @@ BOOST_AUTO_TEST_CASE(the_known_path_stores_the_fresh_and_counts_the_duplicates) 
     row.contact = opened->front().contact;
   }
   const auto fresh = ingest_known(gateway, view(rows));
-  BOOST_TEST_REQUIRE(fresh.has_value(), fresh.error().message);
+  BOOST_TEST_REQUIRE(fresh.has_value(), test_support::why(fresh));
   BOOST_TEST((*fresh == std::vector<std::size_t>{1, 2}));
   BOOST_TEST(conversation() == "hello,three,two|3|3|0|two");
 }
@@ -232,7 +233,7 @@ BOOST_AUTO_TEST_CASE(an_edit_replaces_the_content_and_an_older_edit_does_not) {
   again.id = ids.next();
   const std::vector<const InboundChange*> changes = {&edit, &late, &again};
   const auto outcomes = ingest_changes(gateway, changes);
-  BOOST_TEST_REQUIRE(outcomes.has_value(), outcomes.error().message);
+  BOOST_TEST_REQUIRE(outcomes.has_value(), test_support::why(outcomes));
   BOOST_TEST((*outcomes == std::vector{ChangeOutcome::stored, ChangeOutcome::stored,
                                        ChangeOutcome::duplicate}));
   BOOST_TEST(value("select content from message") == "second");

@@ -1,0 +1,48 @@
+// Connectors without a platform: their types and their config schemas are what the API looks at.
+#include "connectors/sdk/connector.h"
+
+namespace {
+
+#ifdef FAKE_telegram
+constexpr const char* kType = "telegram";
+constexpr const char* kSchema = R"({
+  "type": "object",
+  "properties": {
+    "bot_token": {"type": "string", "minLength": 1, "maxLength": 256,
+                  "pattern": "^[0-9]+:[A-Za-z0-9_-]+$", "writeOnly": true}
+  },
+  "required": ["bot_token"],
+  "additionalProperties": false
+})";
+#else
+constexpr const char* kType = "whatsapp";
+constexpr const char* kSchema = R"({
+  "type": "object",
+  "properties": {
+    "phone_number_id": {"type": "string", "minLength": 1, "maxLength": 64},
+    "access_token": {"type": "string", "minLength": 1, "maxLength": 512, "writeOnly": true},
+    "verify_token": {"type": "string", "minLength": 1, "maxLength": 256, "writeOnly": true},
+    "app_secret": {"type": "string", "minLength": 1, "maxLength": 256, "writeOnly": true}
+  },
+  "required": ["phone_number_id", "access_token", "verify_token"],
+  "additionalProperties": false
+})";
+#endif
+
+connector::Verdict verify(const connector::Channel&, const connector::Request&) {
+  return connector::Verdict::refuse;
+}
+connector::ReceiveResult receive(const connector::Channel&, const connector::Request&) {
+  return connector::Received{};
+}
+connector::Step plan(const connector::Channel&, connector::Operation, const connector::Event&,
+                     std::span<const connector::Response>) {
+  return connector::Done{};
+}
+
+constexpr connector::Connector kFake{
+    .type = kType, .config_schema = kSchema, .verify = verify, .receive = receive, .plan = plan};
+
+}  // namespace
+
+EXPORT_CONNECTOR(kFake)
