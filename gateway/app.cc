@@ -91,9 +91,8 @@ Result<> migrate_database(const store::SessionOptions& owner_options, bool embed
   auto may = store::may_migrate(owner);
   if (!may) return std::move(may).error();
   if (!*may) return {};  // the restricted login itself: the schema is checked below
-  auto done = store::migrate(owner, [&](const std::string& name) {
-    progress("database: applied " + name);
-  });
+  auto done = store::migrate(
+      owner, [&](const std::string& name) { progress("database: applied " + name); });
   if (!done) return done;
   // Nobody but the user who runs Postgres reaches the socket of the embedded cluster, so the role
   // needs no password there.
@@ -242,8 +241,7 @@ struct App::Graph {
     out.channel_changed = [this](domain::ChannelId channel) { hooks->forget(channel); };
     out.store_events = [this](store::Session& db, domain::BusinessId, domain::ChannelId channel,
                               std::span<const connector::Event> events) -> Result<> {
-      auto stored =
-          inbound::store_events(db, {channel, clock.now_ms(), true}, events, ids);
+      auto stored = inbound::store_events(db, {channel, clock.now_ms(), true}, events, ids);
       if (!stored) return std::move(stored).error();
       return {};
     };
@@ -263,26 +261,24 @@ struct App::Graph {
     receiver.emplace(*hooks, *batcher, clock, ids, metrics);
 
     api_workers.emplace("api", kApiThreads, kApiQueue, sessions("api"));
-    password_workers.emplace("passwords", kPasswordThreads, kPasswordQueue,
-                             sessions("passwords"));
-    api.emplace(api::ApiContext{
-        .workers = *api_workers,
-        .passwords = *password_workers,
-        .vault = *vault,
-        .registry = *registry,
-        .plans = domain::Plans::built_in(),
-        .outbound = *dispatcher,
-        .receiver = *receiver,
-        .clock = clock,
-        .ids = ids,
-        .metrics = metrics,
-        .tokens = *tokens,
-        .throttle = *throttle,
-        .readiness = *readiness,
-        .settings = {.public_url = public_url,
-                     .cors_origins = {"*"},
-                     .operator_token = settings.operator_token,
-                     .trusted_proxies = std::move(*proxies)}});
+    password_workers.emplace("passwords", kPasswordThreads, kPasswordQueue, sessions("passwords"));
+    api.emplace(api::ApiContext{.workers = *api_workers,
+                                .passwords = *password_workers,
+                                .vault = *vault,
+                                .registry = *registry,
+                                .plans = domain::Plans::built_in(),
+                                .outbound = *dispatcher,
+                                .receiver = *receiver,
+                                .clock = clock,
+                                .ids = ids,
+                                .metrics = metrics,
+                                .tokens = *tokens,
+                                .throttle = *throttle,
+                                .readiness = *readiness,
+                                .settings = {.public_url = public_url,
+                                             .cors_origins = {"*"},
+                                             .operator_token = settings.operator_token,
+                                             .trusted_proxies = std::move(*proxies)}});
     server.emplace(http::ServerOptions{.address = settings.http.address,
                                        .port = settings.http.port,
                                        .reactors = reactors(settings)},

@@ -27,8 +27,9 @@ Result<domain::BusinessId> business_id(const std::string& text) {
   const auto id = domain::BusinessId::parse(text);
   if (!id) {
     return fail(Errc::invalid_argument,
-                "\"" + text + "\" is no business id; it looks like "
-                "0193d3a0-0000-7000-8000-000000000001 and is `business.id` of /api/v1/auth/me");
+                "\"" + text +
+                    "\" is no business id; it looks like "
+                    "0193d3a0-0000-7000-8000-000000000001 and is `business.id` of /api/v1/auth/me");
   }
   return *id;
 }
@@ -142,8 +143,10 @@ int doctor(const settings::Settings& settings) {
       std::printf("ok       connector %s from %s\n", connector->type().c_str(),
                   connector->path().c_str());
     }
-    if (loaded->all().empty()) problem("no connector is loaded", "build them, or set "
-                                                                  "BACKCHANNEL_CONNECTOR_DIR");
+    if (loaded->all().empty())
+      problem("no connector is loaded",
+              "build them, or set "
+              "BACKCHANNEL_CONNECTOR_DIR");
   }
   auto access = database(settings);
   if (!access) {

@@ -78,7 +78,8 @@ int serve(const settings::Settings& settings) {
 
   auto app = App::start(settings, show_progress);
   if (!app) return report(app.error());
-  const std::string local = "http://" + settings.http.address + ":" + std::to_string((*app)->port());
+  const std::string local =
+      "http://" + settings.http.address + ":" + std::to_string((*app)->port());
   log::info("app", "serving", {{"url", local}, {"public_url", (*app)->public_url()}});
   print_next_steps(local, (*app)->connector_count());
 

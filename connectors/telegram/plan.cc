@@ -186,10 +186,10 @@ std::optional<std::string> recent_error(const Channel& channel, Value info) {
 }
 
 // The host only: a path may hold somebody's secret.
-std::string origin_of(std::string_view url) {
+std::string origin_of(const Channel& channel, std::string_view url) {
   const auto scheme = url.find("://");
   if (scheme == std::string_view::npos) return "another address";
-  return std::string(url.substr(0, url.find_first_of("/?#", scheme + 3)));
+  return cleaned(channel, url.substr(0, url.find_first_of("/?#", scheme + 3)));
 }
 
 std::string_view path_of(std::string_view url) {
@@ -216,8 +216,9 @@ Step register_webhook(const Channel& channel, std::span<const Response> so_far) 
   const std::string_view url = info.result()["url"].text_or("");
   if (url != channel.webhook_url) {
     return Fail{.code = Failure::config,
-                .why = url.empty() ? "another program removed this bot's webhook at once"
-                                   : "another program points this bot at " + origin_of(url)};
+                .why = url.empty()
+                           ? "another program removed this bot's webhook at once"
+                           : "another program points this bot at " + origin_of(channel, url)};
   }
   Done done{.state = {{"account", std::string(me.result()["id"].digits().value_or(""))},
                       {"username", std::string(me.result()["username"].text_or(""))}}};
@@ -261,9 +262,10 @@ Step check(const Channel& channel, std::span<const Response> so_far) {
     // The same channel at an address the gateway had before. Anything else belongs to somebody, and
     // taking it back unasked would start a fight.
     repairable = path_of(url) == path_of(channel.webhook_url);
-    problem(repairable ? "this bot's webhook is registered at an earlier address, " + origin_of(url)
+    problem(repairable ? "this bot's webhook is registered at an earlier address, " +
+                             origin_of(channel, url)
                        : "another program has taken this bot over: its webhook points at " +
-                             origin_of(url));
+                             origin_of(channel, url));
   } else if (const Value kinds = info["allowed_updates"]; true) {
     std::string missing;
     const std::vector<Value> allowed = kinds.elements();

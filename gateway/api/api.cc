@@ -43,10 +43,33 @@ std::vector<RouteMetrics> make_metrics(Metrics& metrics) {
   return all;
 }
 
+// Not a member: a queued job may outlive the Api, but not its context.
+void serve(const ApiContext& context, const CallPtr& call, std::size_t route, store::Session* db) {
+  // The fence of the HTTP dispatch: a fault of one request is that request's 500.
+  try {
+    if (call->claims) {
+      auto identity = context.tokens.resolve(*db, *call->claims);
+      if (!identity) {
+        call->answer(failed(identity.error(), "auth"));
+        return;
+      }
+      call->identity = std::move(*identity);
+    }
+    handlers()[route](context, db, call);
+  } catch (const std::exception& fault) {
+    log::error("api", "a handler failed",
+               {{"request_id", call->request_id()}, {"fault", fault.what()}});
+    if (db != nullptr) db->disconnect();
+    call->answer(refused(Errc::internal, "Something went wrong on our side"));
+  }
+}
+
 }  // namespace
 
 Api::Api(ApiContext context)
-    : context_(std::move(context)), router_(routes()), metrics_(make_metrics(context_.metrics)) {}
+    : context_(std::make_shared<const ApiContext>(std::move(context))),
+      router_(routes()),
+      metrics_(make_metrics(context_->metrics)) {}
 
 std::size_t Api::body_limit(const http::Request& head) {
   if (head.path.starts_with(kWebhooks)) return kWebhookBody;
@@ -64,15 +87,15 @@ void Api::handle(http::Request&& request, http::Reply&& reply) {
     // Also for answers without a route of their own: the path's neighbours say who may read them.
     const auto index = match.kind == Match::Kind::found ? match.route : match.siblings.front();
     call->route = &routes()[index];
-    call->metrics = &metrics_[index];
+    call->metrics = metrics_[index];
   }
   // Without an operator's token there is nothing at these paths, whatever the method.
   const bool hidden = call->route != nullptr && call->route->access == Access::operator_token &&
-                      context_.settings.operator_token.empty();
+                      context_->settings.operator_token.empty();
   if (hidden) {
     match.kind = Match::Kind::unknown_path;
     call->route = nullptr;
-    call->metrics = nullptr;
+    call->metrics = {};
   }
   switch (match.kind) {
     case Match::Kind::malformed:
@@ -104,18 +127,18 @@ void Api::handle(http::Request&& request, http::Reply&& reply) {
 void Api::deliver(const Match& match, http::Request&& request, http::Reply&& reply) {
   const std::string type(match.params["type"]);
   const auto channel = domain::ChannelId::parse(match.params["channel_id"]);
-  if (context_.registry.find(type) == nullptr || !channel) {
+  if (context_->registry.find(type) == nullptr || !channel) {
     const auto call = std::make_shared<Call>(context_, std::move(request), std::move(reply));
     call->route = &routes()[match.route];
-    call->metrics = &metrics_[match.route];
+    call->metrics = metrics_[match.route];
     call->answer(refused(Errc::not_found, "There is nothing at this path"));
     return;
   }
-  context_.receiver.receive(type, *channel, std::move(request), std::move(reply));
+  context_->receiver.receive(type, *channel, std::move(request), std::move(reply));
 }
 
 bool Api::is_operator(const CallPtr& call) const {
-  if (const auto wait = context_.throttle.begin_attempt("", call->address())) {
+  if (const auto wait = context_->throttle.begin_attempt("", call->address())) {
     call->answer(too_many("Too many attempts; try again later", *wait));
     return false;
   }
@@ -126,11 +149,11 @@ bool Api::is_operator(const CallPtr& call) const {
   const auto token = bearer ? authorization.substr(kScheme.size()) : std::string_view();
   // Digests have one length, so that the comparison does not tell the token's.
   if (!sdk::equal_secret(sdk::sha256(token),
-                         sdk::sha256(context_.settings.operator_token.reveal()))) {
+                         sdk::sha256(context_->settings.operator_token.reveal()))) {
     call->answer(refused(Errc::unauthorized, "The operator's token is needed"));
     return false;
   }
-  context_.throttle.take_back("", call->address());
+  context_->throttle.take_back("", call->address());
   return true;
 }
 
@@ -138,7 +161,7 @@ void Api::dispatch(const CallPtr& call, std::size_t route) {
   switch (call->route->access) {
     case Access::user: {
       // The signature is checked here, so that what is no token never reaches the queue.
-      auto claims = context_.tokens.verify(call->request().header("authorization"));
+      auto claims = context_->tokens.verify(call->request().header("authorization"));
       if (!claims) {
         call->answer(failed(claims.error(), "auth"));
         return;
@@ -154,31 +177,12 @@ void Api::dispatch(const CallPtr& call, std::size_t route) {
       break;
   }
   if (call->route->runs == Runs::reactor) {
-    serve(call, route, nullptr);
+    serve(*context_, call, route, nullptr);
     return;
   }
-  post(context_.workers, call,
-       [this, call, route](store::Session& db) { serve(call, route, &db); });
-}
-
-void Api::serve(const CallPtr& call, std::size_t route, store::Session* db) const {
-  // The fence of the HTTP dispatch: a fault of one request is that request's 500.
-  try {
-    if (call->claims) {
-      auto identity = context_.tokens.resolve(*db, *call->claims);
-      if (!identity) {
-        call->answer(failed(identity.error(), "auth"));
-        return;
-      }
-      call->identity = std::move(*identity);
-    }
-    handlers()[route](context_, db, call);
-  } catch (const std::exception& fault) {
-    log::error("api", "a handler failed",
-               {{"request_id", call->request_id()}, {"fault", fault.what()}});
-    if (db != nullptr) db->disconnect();
-    call->answer(refused(Errc::internal, "Something went wrong on our side"));
-  }
+  post(context_->workers, call, [context = context_, call, route](store::Session& db) {
+    serve(*context, call, route, &db);
+  });
 }
 
 Answer Api::preflight(const Match& match, const http::Request& request) const {

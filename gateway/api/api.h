@@ -6,7 +6,7 @@
 #ifndef GATEWAY_API_API_H_
 #define GATEWAY_API_API_H_
 
-#include <string>
+#include <memory>
 #include <vector>
 
 #include "gateway/api/call.h"
@@ -26,11 +26,10 @@ class Api final : public http::App {
  private:
   void deliver(const Match& match, http::Request&& request, http::Reply&& reply);
   void dispatch(const CallPtr& call, std::size_t route);
-  void serve(const CallPtr& call, std::size_t route, store::Session* db) const;
   Answer preflight(const Match& match, const http::Request& request) const;
   bool is_operator(const CallPtr& call) const;
 
-  ApiContext context_;
+  const std::shared_ptr<const ApiContext> context_;  // shared with calls under way
   Router router_;
   std::vector<RouteMetrics> metrics_;
 };

@@ -17,13 +17,13 @@ void record(const RouteMetrics& metrics, int status, std::int64_t ms) {
 
 }  // namespace
 
-Call::Call(const ApiContext& context, http::Request&& request, http::Reply&& reply)
-    : context_(context),
+Call::Call(std::shared_ptr<const ApiContext> context, http::Request&& request, http::Reply&& reply)
+    : context_(std::move(context)),
       request_(std::move(request)),
       reply_(std::move(reply)),
-      request_id_(context.ids.next().text()),
-      address_(context.settings.trusted_proxies.client_of(request_)),
-      started_ms_(context.clock.steady_ms()) {}
+      request_id_(context_->ids.next().text()),
+      address_(context_->settings.trusted_proxies.client_of(request_)),
+      started_ms_(context_->clock.steady_ms()) {}
 
 Call::~Call() {
   if (answered_) return;
@@ -41,8 +41,8 @@ void Call::answer(Answer&& answer) {
     answer.headers.emplace_back("Cache-Control", "no-store");
   }
   auto response = render(std::move(answer), request_id_);
-  const auto ms = context_.clock.steady_ms() - started_ms_;
-  if (metrics != nullptr) record(*metrics, response.status, ms);
+  const auto ms = context_->clock.steady_ms() - started_ms_;
+  record(metrics, response.status, ms);
   const auto level = response.status >= 500 ? log::Level::warn : log::Level::info;
   if (log::enabled(level)) {
     log::write(level, "api", "request",
@@ -66,7 +66,7 @@ void Call::add_cors(Answer& answer) const {
   answer.headers.emplace_back("Vary", "Origin");
   const auto origin = request_.header("origin");
   if (origin.empty()) return;
-  const auto& listed = context_.settings.cors_origins;
+  const auto& listed = context_->settings.cors_origins;
   if (std::find(listed.begin(), listed.end(), "*") != listed.end()) {
     answer.headers.emplace_back("Access-Control-Allow-Origin", "*");
   } else if (std::find(listed.begin(), listed.end(), origin) != listed.end()) {

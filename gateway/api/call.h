@@ -28,7 +28,7 @@ struct RouteMetrics {
 
 class Call {
  public:
-  Call(const ApiContext& context, http::Request&& request, http::Reply&& reply);
+  Call(std::shared_ptr<const ApiContext> context, http::Request&& request, http::Reply&& reply);
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -42,7 +42,7 @@ class Call {
 
   // Set while the request is routed.
   const Route* route = nullptr;  // null where the path is unknown
-  const RouteMetrics* metrics = nullptr;
+  RouteMetrics metrics;
   Params params;
   // Set once the caller is known; on routes of Access::user always.
   std::optional<auth::Claims> claims;
@@ -50,7 +50,8 @@ class Call {
 
  private:
   void add_cors(Answer& answer) const;
-  const ApiContext& context_;
+  // Kept alive: a job may still wait when the Api itself is gone.
+  const std::shared_ptr<const ApiContext> context_;
   const http::Request request_;
   http::Reply reply_;
   const std::string request_id_;

@@ -17,8 +17,7 @@ std::int64_t SystemClock::steady_ms() const {
 }
 
 std::string iso8601(std::int64_t unix_ms) {
-  const auto seconds =
-      static_cast<std::time_t>(unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0));
+  const auto seconds = static_cast<std::time_t>(unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0));
   std::tm utc{};
   if (gmtime_r(&seconds, &utc) == nullptr) return "1970-01-01T00:00:00Z";
   std::array<char, 40> text{};

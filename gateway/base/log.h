@@ -21,8 +21,8 @@ struct Field {
   Field(std::string_view n, const char* v) : name(n), value(v) {}
   Field(std::string_view n, const std::string& v) : name(n), value(v) {}
   template <class Int>
-    requires std::is_integral_v<Int>
-  Field(std::string_view n, Int v) : name(n), value(std::to_string(v)) {}
+  requires std::is_integral_v<Int> Field(std::string_view n, Int v)
+      : name(n), value(std::to_string(v)) {}
 };
 
 void set_level(Level level);

@@ -18,8 +18,8 @@ class Task<R(Args...)> {
  public:
   Task() = default;
   template <class F>
-    requires(!std::is_same_v<std::decay_t<F>, Task> && std::is_invocable_r_v<R, F&, Args...>)
-  Task(F&& f)  // NOLINT(google-explicit-constructor): a lambda is passed as it is
+  requires(!std::is_same_v<std::decay_t<F>, Task> && std::is_invocable_r_v<R, F&, Args...>)
+      Task(F&& f)  // NOLINT(google-explicit-constructor): a lambda is passed as it is
       : call_(std::make_unique<Holder<std::decay_t<F>>>(std::forward<F>(f))) {}
   explicit operator bool() const { return call_ != nullptr; }
   R operator()(Args... args) { return call_->run(std::forward<Args>(args)...); }

@@ -56,8 +56,9 @@ Result<Plans> Plans::parse(std::string_view json) {
     plans.plans_.emplace(plan.id, plan);
   }
   if (plans.find("free") == nullptr) {
-    return fail(Errc::invalid_argument, "plans.json: there is no plan \"free\", which new "
-                                        "businesses start with");
+    return fail(Errc::invalid_argument,
+                "plans.json: there is no plan \"free\", which new "
+                "businesses start with");
   }
   return plans;
 }

@@ -1,7 +1,7 @@
 // What a business's subscription lets it do, read from schemas/plans.json.
 //
-// Pure values and rules; no I/O. Immutable after load, so safe from any thread. The HTTP layer turns
-// a PlanRefusal into 402 with the documented body.
+// Pure values and rules; no I/O. Immutable after load, so safe from any thread. The HTTP layer
+// turns a PlanRefusal into 402 with the documented body.
 #ifndef GATEWAY_DOMAIN_PLAN_H_
 #define GATEWAY_DOMAIN_PLAN_H_
 

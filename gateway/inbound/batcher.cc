@@ -104,22 +104,21 @@ struct Batcher::Impl {
         clock(clock_given),
         ids(ids_given),
         db(options.session),
-        batches(metrics.counter("backchannel_ingest_batches_total",
-                                "Inbound transactions committed")),
+        batches(
+            metrics.counter("backchannel_ingest_batches_total", "Inbound transactions committed")),
         events(metrics.counter("backchannel_ingest_events_total",
                                "Inbound events made durable, redeliveries included")),
         duplicates(metrics.counter("backchannel_ingest_duplicates_total",
                                    "Inbound events that had been stored before")),
         quarantined(metrics.counter("backchannel_ingest_quarantined_total",
                                     "Deliveries set apart because they could not be stored")),
-        unavailable(metrics.counter("backchannel_ingest_unavailable_total",
-                                    "Deliveries answered 503")),
+        unavailable(
+            metrics.counter("backchannel_ingest_unavailable_total", "Deliveries answered 503")),
         queue_events(metrics.gauge("backchannel_ingest_queued_events",
                                    "Inbound events that wait for a commit")),
-        commit_seconds(metrics.histogram("backchannel_ingest_commit_seconds",
-                                         "Time of one inbound transaction",
-                                         {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5,
-                                          1, 4})) {}
+        commit_seconds(metrics.histogram(
+            "backchannel_ingest_commit_seconds", "Time of one inbound transaction",
+            {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 4})) {}
 
   BatcherOptions options;
   const Clock& clock;
@@ -157,8 +156,8 @@ struct Batcher::Impl {
         ready.wait(lock, [&] { return stopping || !queue.empty(); });
         if (queue.empty()) return;
         std::size_t taken = 0;
-        while (!queue.empty() &&
-               (taken == 0 || taken + weight(*queue.front().delivery) <= options.max_batch_events)) {
+        while (!queue.empty() && (taken == 0 || taken + weight(*queue.front().delivery) <=
+                                                    options.max_batch_events)) {
           Pending& first = queue.front();
           taken += weight(*first.delivery);
           queued_bytes -= first.delivery->raw.body.size();
@@ -171,7 +170,8 @@ struct Batcher::Impl {
       commit(batch);
       for (Pending& pending : batch) {
         if (pending.ack == Ack::unavailable) unavailable.add();
-        if (pending.ack == Ack::committed && options.committed) options.committed(*pending.delivery);
+        if (pending.ack == Ack::committed && options.committed)
+          options.committed(*pending.delivery);
         pending.delivery->done(pending.ack);
       }
     }
@@ -185,7 +185,8 @@ struct Batcher::Impl {
     const std::int64_t started = clock.steady_ms();
     std::vector<MessageItem> messages;
     std::vector<ChangeItem> changes;
-    // A statement may touch a key once, so a repetition inside the batch shares the first one's fate.
+    // A statement may touch a key once, so a repetition inside the batch shares the first one's
+    // fate.
     std::map<std::pair<Uuid, Uuid>, Pending*> first_of_key;
     std::vector<std::pair<Pending*, Pending*>> repeated;
     for (Pending& pending : batch) {
@@ -434,9 +435,9 @@ bool Batcher::submit(std::unique_ptr<Delivery>& delivery) {
     }
     impl_->queued_events += events;
     impl_->queued_bytes += bytes;
-    impl_->queue.push_back(
-        {std::move(delivery), impl_->clock.steady_ms() + impl_->options.deadline.count(),
-         Ack::committed});
+    impl_->queue.push_back({std::move(delivery),
+                            impl_->clock.steady_ms() + impl_->options.deadline.count(),
+                            Ack::committed});
   }
   impl_->ready.notify_one();
   return true;

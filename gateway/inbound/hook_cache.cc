@@ -40,8 +40,7 @@ Result<std::shared_ptr<const LiveChannel>> load_channel(store::Session& db, stor
   live->values.config = pairs(row.config);
   live->values.state = pairs(row.state);
   live->values.secret = row.secret.reveal();
-  live->values.webhook_url =
-      public_url + "/api/v1/webhooks/" + row.type + "/" + channel.text();
+  live->values.webhook_url = public_url + "/api/v1/webhooks/" + row.type + "/" + channel.text();
   return std::shared_ptr<const LiveChannel>(std::move(live));
 }
 
@@ -75,10 +74,9 @@ void HookCache::find(domain::ChannelId channel, Done done) {
     done(Found(known));
     return;
   }
-  const bool posted = loaders_.post(
-      [this, channel](store::Session& db) {
-        loaded(channel, load_channel(db, vault_, registry_, public_url_, channel));
-      });
+  const bool posted = loaders_.post([this, channel](store::Session& db) {
+    loaded(channel, load_channel(db, vault_, registry_, public_url_, channel));
+  });
   if (!posted) loaded(channel, fail(Errc::unavailable, "too many channels are being looked up"));
 }
 

@@ -28,10 +28,7 @@ std::optional<std::string> attachments_json(const Event& event, Uuid7& ids) {
   sdk::json::Writer json;
   json.array();
   for (const auto& attachment : event.attachments) {
-    json.object()
-        .member("id", ids.next().text())
-        .member("type", attachment.kind)
-        .key("url");
+    json.object().member("id", ids.next().text()).member("type", attachment.kind).key("url");
     attachment.url.empty() ? json.null() : json.value(attachment.url);
     json.key("content_type");
     attachment.mime_type.empty() ? json.null() : json.value(attachment.mime_type);

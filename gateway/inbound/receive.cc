@@ -120,9 +120,15 @@ void Receiver::process(const LiveChannel& channel, http::Request&& request, http
   auto held = std::make_shared<http::Reply>(std::move(reply));
   delivery->done = [held, answer = std::move(answer)](Ack ack) mutable {
     switch (ack) {
-      case Ack::committed: held->send(std::move(answer)); return;
-      case Ack::unavailable: held->send(try_later()); return;
-      case Ack::gone: held->send(refusal(404, "There is no such channel.")); return;
+      case Ack::committed:
+        held->send(std::move(answer));
+        return;
+      case Ack::unavailable:
+        held->send(try_later());
+        return;
+      case Ack::gone:
+        held->send(refusal(404, "There is no such channel."));
+        return;
     }
   };
   if (!batcher_.submit(delivery)) held->send(try_later());

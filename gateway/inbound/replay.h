@@ -1,5 +1,5 @@
-// Sends stored deliveries through the connector that is loaded now: what was quarantined, and events
-// of kinds an older connector did not know. A second replay adds nothing.
+// Sends stored deliveries through the connector that is loaded now: what was quarantined, and
+// events of kinds an older connector did not know. A second replay adds nothing.
 #ifndef GATEWAY_INBOUND_REPLAY_H_
 #define GATEWAY_INBOUND_REPLAY_H_
 
@@ -12,9 +12,9 @@
 namespace gateway::inbound {
 
 struct ReplayReport {
-  int deliveries = 0;    // looked at
-  int stored = 0;        // now understood and stored
-  int events = 0;        // fresh rows they became
+  int deliveries = 0;      // looked at
+  int stored = 0;          // now understood and stored
+  int events = 0;          // fresh rows they became
   int not_understood = 0;  // still not
 };
 

@@ -30,9 +30,7 @@ using CipherCtx = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
-unsigned char* bytes_of(std::string& text) {
-  return reinterpret_cast<unsigned char*>(text.data());
-}
+unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
 std::string uuid_bytes(const Uuid& id) {
   return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
@@ -59,16 +57,15 @@ Result<std::string> encrypt(const Secret& key, std::string_view aad, std::string
   std::string out(plaintext.size(), '\0');
   std::string tag(kTagBytes, '\0');
   int length = 0;
-  const bool ok =
-      ctx &&
-      EVP_EncryptInit_ex(ctx.get(), EVP_aes_256_gcm(), nullptr, bytes_of(key.reveal()),
-                         bytes_of(nonce)) == 1 &&
-      EVP_EncryptUpdate(ctx.get(), nullptr, &length, bytes_of(aad),
-                        static_cast<int>(aad.size())) == 1 &&
-      EVP_EncryptUpdate(ctx.get(), bytes_of(out), &length, bytes_of(plaintext),
-                        static_cast<int>(plaintext.size())) == 1 &&
-      EVP_EncryptFinal_ex(ctx.get(), bytes_of(out) + out.size(), &length) == 1 &&
-      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, tag.data()) == 1;
+  const bool ok = ctx &&
+                  EVP_EncryptInit_ex(ctx.get(), EVP_aes_256_gcm(), nullptr, bytes_of(key.reveal()),
+                                     bytes_of(nonce)) == 1 &&
+                  EVP_EncryptUpdate(ctx.get(), nullptr, &length, bytes_of(aad),
+                                    static_cast<int>(aad.size())) == 1 &&
+                  EVP_EncryptUpdate(ctx.get(), bytes_of(out), &length, bytes_of(plaintext),
+                                    static_cast<int>(plaintext.size())) == 1 &&
+                  EVP_EncryptFinal_ex(ctx.get(), bytes_of(out) + out.size(), &length) == 1 &&
+                  EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, tag.data()) == 1;
   if (!ok) return fail(Errc::internal, "encryption failed");
   return nonce + out + tag;
 }
@@ -87,8 +84,8 @@ Result<Secret> decrypt(const Secret& key, std::string_view aad, std::string_view
       ctx &&
       EVP_DecryptInit_ex(ctx.get(), EVP_aes_256_gcm(), nullptr, bytes_of(key.reveal()),
                          bytes_of(nonce)) == 1 &&
-      EVP_DecryptUpdate(ctx.get(), nullptr, &length, bytes_of(aad),
-                        static_cast<int>(aad.size())) == 1 &&
+      EVP_DecryptUpdate(ctx.get(), nullptr, &length, bytes_of(aad), static_cast<int>(aad.size())) ==
+          1 &&
       EVP_DecryptUpdate(ctx.get(), bytes_of(out), &length, bytes_of(body),
                         static_cast<int>(body.size())) == 1 &&
       EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, tag.data()) == 1 &&
@@ -155,7 +152,8 @@ Result<Keyring> Keyring::load(const std::string& path) {
   if ((info.st_mode & 077) != 0) {
     return file_error(path, "others may read it", "run: chmod 600 " + path);
   }
-  if (text.size() > kMaxKeyFileBytes) return file_error(path, "too large", "it holds a line per key");
+  if (text.size() > kMaxKeyFileBytes)
+    return file_error(path, "too large", "it holds a line per key");
   Keyring ring;
   int number = 0;
   std::size_t at = 0;
@@ -168,8 +166,8 @@ Result<Keyring> Keyring::load(const std::string& path) {
     if (line.empty() || line.front() == '#') continue;
     const auto blank = line.find(' ');
     const auto id = line.substr(0, blank);
-    const auto key = blank == std::string_view::npos ? std::nullopt
-                                                     : sdk::from_base64(line.substr(blank + 1));
+    const auto key =
+        blank == std::string_view::npos ? std::nullopt : sdk::from_base64(line.substr(blank + 1));
     if (!valid_id(id) || !key || key->size() != kKeyBytes) {
       return file_error(path, "line " + std::to_string(number) + " is no key",
                         "a line is an id, a blank and 32 bytes in base64");
@@ -181,8 +179,9 @@ Result<Keyring> Keyring::load(const std::string& path) {
     if (ring.current_.empty()) ring.current_ = id;
   }
   if (ring.keys_.empty()) {
-    return file_error(path, "it holds no key", "restore it from its backup, or remove it so that a "
-                                               "new one is made (sealed values are lost then)");
+    return file_error(path, "it holds no key",
+                      "restore it from its backup, or remove it so that a "
+                      "new one is made (sealed values are lost then)");
   }
   return ring;
 }
@@ -236,13 +235,13 @@ Result<Secret> Keyring::derive(std::string_view id, std::string_view purpose) co
   std::string out(kKeyBytes, '\0');
   std::size_t length = out.size();
   const auto& master = key->second.reveal();
-  const bool ok = ctx && EVP_PKEY_derive_init(ctx.get()) == 1 &&
-                  EVP_PKEY_CTX_set_hkdf_md(ctx.get(), EVP_sha256()) == 1 &&
-                  EVP_PKEY_CTX_set1_hkdf_key(ctx.get(), bytes_of(master),
-                                             static_cast<int>(master.size())) == 1 &&
-                  EVP_PKEY_CTX_add1_hkdf_info(ctx.get(), bytes_of(info),
-                                              static_cast<int>(info.size())) == 1 &&
-                  EVP_PKEY_derive(ctx.get(), bytes_of(out), &length) == 1;
+  const bool ok =
+      ctx && EVP_PKEY_derive_init(ctx.get()) == 1 &&
+      EVP_PKEY_CTX_set_hkdf_md(ctx.get(), EVP_sha256()) == 1 &&
+      EVP_PKEY_CTX_set1_hkdf_key(ctx.get(), bytes_of(master), static_cast<int>(master.size())) ==
+          1 &&
+      EVP_PKEY_CTX_add1_hkdf_info(ctx.get(), bytes_of(info), static_cast<int>(info.size())) == 1 &&
+      EVP_PKEY_derive(ctx.get(), bytes_of(out), &length) == 1;
   if (!ok) return fail(Errc::internal, "key derivation failed");
   return Secret(std::move(out));
 }

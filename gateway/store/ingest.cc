@@ -28,10 +28,10 @@ std::vector<Param> shared_arrays(Messages messages) {
   params.emplace_back(column<std::int64_t>(messages, [](const M& m) { return m.sort_seq; }));
   params.emplace_back(column<Int2>(
       messages, [](const M& m) { return Int2{static_cast<std::int16_t>(m.sender_type)}; }));
-  params.emplace_back(column<Int2>(
-      messages, [](const M& m) { return Int2{static_cast<std::int16_t>(m.kind)}; }));
-  params.emplace_back(column<std::string_view>(
-      messages, [](const M& m) { return std::string_view(m.content); }));
+  params.emplace_back(
+      column<Int2>(messages, [](const M& m) { return Int2{static_cast<std::int16_t>(m.kind)}; }));
+  params.emplace_back(
+      column<std::string_view>(messages, [](const M& m) { return std::string_view(m.content); }));
   const auto json = [](const std::optional<std::string>& text) {
     return text ? std::optional<Json>(Json{*text}) : std::nullopt;
   };
@@ -76,8 +76,8 @@ Result<std::vector<Resolved>> ingest_resolve(Session& db, Messages messages) {
       messages, [](const M& m) { return std::string_view(m.contact_remote); }));
   params.emplace_back(column<std::string_view>(
       messages, [](const M& m) { return std::string_view(m.contact_name); }));
-  params.emplace_back(column<std::string_view>(
-      messages, [](const M& m) { return std::string_view(m.thread); }));
+  params.emplace_back(
+      column<std::string_view>(messages, [](const M& m) { return std::string_view(m.thread); }));
   auto rows = db.run(Scope::none(), Query{kIngest, std::move(params)});
   if (!rows) return std::move(rows).error();
   std::vector<Resolved> fresh;

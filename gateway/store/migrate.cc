@@ -51,17 +51,18 @@ Result<std::map<std::string, std::string>> recorded(Session& db) {
 
 Result<> compare(const std::map<std::string, std::string>& done,
                  const std::vector<Migration>& wanted) {
-  for (const auto& [name, checksum] : done) {
+  for (const auto& applied : done) {
     const auto ours = std::find_if(wanted.begin(), wanted.end(),
-                                   [&](const Migration& m) { return m.name == name; });
+                                   [&](const Migration& m) { return m.name == applied.first; });
     if (ours == wanted.end()) {
-      return fail(Errc::conflict, "the database has migration " + name +
+      return fail(Errc::conflict, "the database has migration " + applied.first +
                                       ", which this program does not know; run a newer program");
     }
-    if (ours->checksum != checksum) {
-      return fail(Errc::conflict, "migration " + name + " was applied with another text; the "
-                                  "database was made by another build: use that one, or a new "
-                                  "database");
+    if (ours->checksum != applied.second) {
+      return fail(Errc::conflict, "migration " + applied.first +
+                                      " was applied with another text; the "
+                                      "database was made by another build: use that one, or a new "
+                                      "database");
     }
   }
   return {};
@@ -89,10 +90,10 @@ Result<> migrate(Session& owner, const std::function<void(const std::string&)>& 
     for (const Migration& migration : wanted) {
       if (!outcome || done->contains(migration.name)) continue;
       // Name and checksum are ours: file name characters and hex digits.
-      outcome = owner.script("begin; set local search_path = backchannel;\n" +
-                             std::string(migration.sql) +
-                             "\ninsert into backchannel.schema_migration (name, checksum) values ('" +
-                             migration.name + "', '" + migration.checksum + "'); commit;");
+      outcome = owner.script(
+          "begin; set local search_path = backchannel;\n" + std::string(migration.sql) +
+          "\ninsert into backchannel.schema_migration (name, checksum) values ('" + migration.name +
+          "', '" + migration.checksum + "'); commit;");
       if (!outcome) {
         outcome.error().message = "migration " + migration.name + ": " + outcome.error().message;
         const auto rolled_back = owner.script("rollback");
@@ -118,8 +119,8 @@ Result<> check_schema(Session& db) {
   if (auto same = compare(*done, wanted); !same) return same;
   for (const Migration& migration : wanted) {
     if (!done->contains(migration.name)) {
-      return fail(Errc::unavailable, "the database lacks migration " + migration.name +
-                                         "; run: backchannel migrate");
+      return fail(Errc::unavailable,
+                  "the database lacks migration " + migration.name + "; run: backchannel migrate");
     }
   }
   return {};

@@ -147,7 +147,7 @@ Result<bool> again(Session& db, const Lane& lane, domain::MessageId message,
       " $10::integer::smallint)";
   static constexpr const char* kChannelFailed =
       "update channel c set registration_state = 2, registration_error = $2,"
-      " registration_checked_at = clock_timestamp(), revision = c.revision + 1"
+      " registration_checked_at = clock_timestamp()"
       " where c.tenant_id = current_tenant() and c.id = $1"
       " and (c.registration_state <> 2 or c.registration_error is distinct from $2)";
   std::vector<Query> queries;

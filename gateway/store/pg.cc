@@ -24,15 +24,24 @@ constexpr int kAttempts = 3;
 
 unsigned array_type_of(unsigned element) {
   switch (element) {
-    case kBool: return 1000;
-    case kBytea: return 1001;
-    case kInt2: return 1005;
-    case kInt4: return 1007;
-    case kInt8: return 1016;
-    case kUuid: return 2951;
-    case kJsonb: return 3807;
-    case kTimestamptz: return 1185;
-    default: return 1009;
+    case kBool:
+      return 1000;
+    case kBytea:
+      return 1001;
+    case kInt2:
+      return 1005;
+    case kInt4:
+      return 1007;
+    case kInt8:
+      return 1016;
+    case kUuid:
+      return 2951;
+    case kJsonb:
+      return 3807;
+    case kTimestamptz:
+      return 1185;
+    default:
+      return 1009;
   }
 }
 
@@ -269,14 +278,22 @@ struct Session::Impl {
 
   Result<> connect() {
     disconnect();
-    std::string settings = "-c search_path=backchannel -c timezone=UTC -c client_min_messages=warning";
+    std::string settings =
+        "-c search_path=backchannel -c timezone=UTC -c client_min_messages=warning";
     settings += " -c statement_timeout=" + std::to_string(options.statement_timeout.count());
     settings += " -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000";
     settings += " -c client_connection_check_interval=1000";
     if (!options.role.empty()) settings += " -c role=" + options.role;
-    const char* keys[] = {"dbname",          "application_name", "options",
-                          "connect_timeout", "client_encoding",  "keepalives_idle",
-                          "keepalives_interval", "keepalives_count", "tcp_user_timeout", nullptr};
+    const char* keys[] = {"dbname",
+                          "application_name",
+                          "options",
+                          "connect_timeout",
+                          "client_encoding",
+                          "keepalives_idle",
+                          "keepalives_interval",
+                          "keepalives_count",
+                          "tcp_user_timeout",
+                          nullptr};
     const char* values[] = {options.conninfo.reveal().c_str(),
                             options.application_name.c_str(),
                             settings.c_str(),
@@ -321,11 +338,13 @@ struct Session::Impl {
     std::string reason = conn == nullptr ? "no connection" : connection_error(conn);
     if (reason.empty()) reason = "no answer from Postgres in time";
     disconnect();
-    return fail(commit_sent ? Errc::unknown_outcome : Errc::unavailable, std::move(reason), "08006");
+    return fail(commit_sent ? Errc::unknown_outcome : Errc::unavailable, std::move(reason),
+                "08006");
   }
 
   bool wait(short events) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     if (left.count() <= 0) return false;
     pollfd fd{PQsocket(conn), events, 0};
     return poll(&fd, 1, static_cast<int>(left.count()) + 1) > 0;
@@ -518,7 +537,8 @@ Result<std::vector<Rows>> Session::run(const Scope& scope, std::span<const Query
     if (auto ready = impl_->ensure(); !ready) return std::move(ready).error();
     impl_->start_deadline();
     bool queued = impl_->queue_plain("BEGIN") && impl_->queue_scope(scope);
-    for (const Query& query : queries) queued = queued && impl_->queue(query.sql, query.params, true);
+    for (const Query& query : queries)
+      queued = queued && impl_->queue(query.sql, query.params, true);
     queued = queued && impl_->queue_plain("COMMIT", true);
     if (!queued) {
       impl_->sent.clear();

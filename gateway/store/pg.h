@@ -61,7 +61,8 @@ struct Int2 {
 // when empty; a std::vector is an array (elements may be optional).
 class Param {
  public:
-  Param(std::nullptr_t) {}  // NOLINT(google-explicit-constructor): so that lists of values read well
+  Param(std::nullptr_t) {
+  }  // NOLINT(google-explicit-constructor): so that lists of values read well
   Param(std::string_view text);
   Param(const std::string& text) : Param(std::string_view(text)) {}
   Param(const char* text) : Param(std::string_view(text)) {}
@@ -139,7 +140,7 @@ class Rows {
   bool boolean(int row, int column) const;
   Uuid uuid(int row, int column) const;
   std::optional<Uuid> maybe_uuid(int row, int column) const;
-  std::string bytes(int row, int column) const;  // bytea
+  std::string bytes(int row, int column) const;                   // bytea
   std::vector<std::int64_t> integers(int row, int column) const;  // one-dimensional int array
   template <class IdType>
   IdType id(int row, int column) const {
@@ -152,8 +153,8 @@ class Rows {
 };
 
 struct SessionOptions {
-  Secret conninfo;                           // libpq URI or keyword string
-  std::string role;                          // `set role` on connect; empty: as logged in
+  Secret conninfo;   // libpq URI or keyword string
+  std::string role;  // `set role` on connect; empty: as logged in
   std::string application_name = "backchannel";
   std::chrono::milliseconds deadline{5'000};  // of one flight
   std::chrono::milliseconds statement_timeout{4'000};

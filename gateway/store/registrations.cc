@@ -134,7 +134,8 @@ Result<JobEnded> end_job(Session& db, const Job& job, int wanted, const JobEnd& 
     const bool changes = change.registration || change.error || change.state ||
                          change.instructions || change.checked;
     if (changes) {
-      // The revision rises only where something differs: caches need not hear of every check.
+      // The revision is of what connectors see. It does not rise with what is only shown, so that
+      // an API client's change is not refused because a check ran meanwhile.
       static constexpr const char* kChange =
           "update channel c set"
           " registration_state = coalesce($3::integer::smallint, c.registration_state),"
@@ -145,14 +146,12 @@ Result<JobEnded> end_job(Session& db, const Job& job, int wanted, const JobEnd& 
           "  else nullif($6::text, '')::jsonb end,"
           " registration_checked_at = case when $7::boolean then clock_timestamp()"
           "  else c.registration_checked_at end,"
-          " revision = c.revision + case when"
-          "  coalesce($3::integer::smallint, c.registration_state) <> c.registration_state"
-          "  or $5::bytea is not null or ($4::text is not null"
-          "   and nullif($4::text, '') is distinct from c.registration_error)"
-          "  then 1 else 0 end"
+          " revision = c.revision + case when $5::bytea is null then 0 else 1 end"
           " from channel before where c.tenant_id = $1 and c.id = $2"
           " and before.tenant_id = c.tenant_id and before.id = c.id"
-          " returning c.revision <> before.revision";
+          " returning c.revision <> before.revision"
+          " or c.registration_state <> before.registration_state"
+          " or c.registration_error is distinct from before.registration_error";
       auto updated = transaction->run(
           {kChange,
            {job.tenant, job.channel,

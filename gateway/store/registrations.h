@@ -79,7 +79,7 @@ struct JobEnd {
 struct JobEnded {
   bool held = false;        // the lease still held
   bool superseded = false;  // asked for again meanwhile: the channel's row was left as it is
-  bool changed = false;     // the channel's row has a new revision
+  bool changed = false;     // the channel's row says something else than before
 };
 // `wanted` as it was loaded.
 Result<JobEnded> end_job(Session& db, const Job& job, int wanted, const JobEnd& end);

@@ -56,9 +56,9 @@ Result<> mark_replayed(Session& db, domain::BusinessId business, domain::Channel
       " where tenant_id = $1 and channel_id = $2 and unknown"
       " and first_seen = $3::text::timestamptz and $4::uuid is not null";
   const bool quarantined = delivery.from == StoredDelivery::From::quarantine;
-  auto rows = db.run(Scope::of(business),
-                     Query{quarantined ? kQuarantined : kUnknown,
-                           {business, channel, delivery.instant, delivery.id}});
+  auto rows =
+      db.run(Scope::of(business), Query{quarantined ? kQuarantined : kUnknown,
+                                        {business, channel, delivery.instant, delivery.id}});
   if (!rows) return std::move(rows).error();
   return {};
 }

@@ -14,8 +14,8 @@ namespace gateway::store {
 struct StoredDelivery {
   enum class From { quarantine, unknown };
   From from = From::quarantine;
-  Uuid id;               // of the quarantine row or of the raw event
-  std::string instant;   // when it was received, as Postgres prints it: exact to the microsecond
+  Uuid id;              // of the quarantine row or of the raw event
+  std::string instant;  // when it was received, as Postgres prints it: exact to the microsecond
   std::int64_t received_ms = 0;
   std::string body;
   std::string content_type;

@@ -30,8 +30,9 @@ Result<std::vector<Finding>> self_check(Session& db, const Clock& clock) {
   const std::string user(role.empty() ? std::string_view("?") : role.text(0, 3));
   if (role.empty() || role.boolean(0, 0) || role.boolean(0, 1)) {
     findings.push_back({true,
-                        "database role " + user + " ignores row-level security, which keeps "
-                        "tenants apart",
+                        "database role " + user +
+                            " ignores row-level security, which keeps "
+                            "tenants apart",
                         "connect as a role without SUPERUSER and BYPASSRLS that is a member of "
                         "backchannel_gateway"});
   } else if (role.boolean(0, 2)) {
@@ -40,10 +41,9 @@ Result<std::vector<Finding>> self_check(Session& db, const Clock& clock) {
   }
   const Rows& tables = (*answers)[1];
   for (int i = 0; i < tables.size(); ++i) {
-    findings.push_back({true,
-                        "table " + std::string(tables.text(i, 0)) +
-                            " has no forced row-level security",
-                        "run: backchannel migrate"});
+    findings.push_back(
+        {true, "table " + std::string(tables.text(i, 0)) + " has no forced row-level security",
+         "run: backchannel migrate"});
   }
   const Rows& settings = (*answers)[2];
   const char* const names[] = {"synchronous_commit", "fsync", "full_page_writes"};
@@ -51,10 +51,10 @@ Result<std::vector<Finding>> self_check(Session& db, const Clock& clock) {
     const auto value = settings.text(0, i);
     // remote_apply, remote_write and on all wait for the local disk; local does too.
     if (value == "off") {
-      findings.push_back({true,
-                          std::string(names[i]) +
-                              " is off: an acknowledged webhook could be lost in a crash",
-                          std::string("set ") + names[i] + " = on"});
+      findings.push_back(
+          {true,
+           std::string(names[i]) + " is off: an acknowledged webhook could be lost in a crash",
+           std::string("set ") + names[i] + " = on"});
     }
   }
   if (settings.text(0, 3) != "UTF8") {
@@ -65,15 +65,15 @@ Result<std::vector<Finding>> self_check(Session& db, const Clock& clock) {
     findings.push_back({true, "Postgres is older than 15", "use Postgres 15 or newer"});
   }
   if (settings.boolean(0, 5)) {
-    findings.push_back({true, "the database is a read-only standby",
-                        "point DATABASE_URL to the primary"});
+    findings.push_back(
+        {true, "the database is a read-only standby", "point DATABASE_URL to the primary"});
   }
   const std::int64_t skew = settings.integer(0, 6) - now;
   if (std::llabs(skew) > 5000) {
-    findings.push_back({false,
-                        "this machine's clock differs from the database's by " +
-                            std::to_string(skew) + " ms",
-                        "synchronize both clocks"});
+    findings.push_back(
+        {false,
+         "this machine's clock differs from the database's by " + std::to_string(skew) + " ms",
+         "synchronize both clocks"});
   }
   return findings;
 }

@@ -25,9 +25,10 @@ Result<Secret> Vault::data_key(Session& db, domain::BusinessId tenant, std::uint
     static constexpr const char* kInsert =
         "insert into tenant_key (tenant_id, key_id, master_key, wrapped) values ($1, $2, $3, $4) "
         "on conflict (tenant_id, key_id) do nothing";
-    auto made = db.run(Scope::of(tenant), Query{kInsert,
-                                                {tenant, static_cast<int>(key_id),
-                                                 fresh->master_key, Bytes{fresh->wrapped}}});
+    auto made =
+        db.run(Scope::of(tenant),
+               Query{kInsert,
+                     {tenant, static_cast<int>(key_id), fresh->master_key, Bytes{fresh->wrapped}}});
     if (!made) return std::move(made).error();
     rows = db.run(Scope::of(tenant), select);
     if (!rows) return std::move(rows).error();

@@ -181,7 +181,17 @@ returns boolean language plpgsql as $fn$
 declare
   t uuid := current_tenant();
   v_row outbox%rowtype;
+  v_touches boolean := p_unreachable is not null or p_moved_to is not null;
 begin
+  -- Conversation before lane, as whoever sends into the conversation locks them.
+  if p_status = 2 and not v_touches then
+    select c.unreachable_reason is not null into v_touches from conversation c
+    where c.tenant_id = t and c.id = p_conversation;
+  end if;
+  if v_touches then
+    perform from conversation c where c.tenant_id = t and c.id = p_conversation
+    for no key update;
+  end if;
   perform from lane l where l.tenant_id = t and l.conversation_id = p_conversation
     and l.fence = p_fence for update;
   if not found then return false; end if;
@@ -199,7 +209,7 @@ begin
   insert into realtime_event (tenant_id, conversation_id, message_id, kind)
   values (t, p_conversation, p_message, 1);
 
-  if p_status = 2 or p_unreachable is not null then
+  if v_touches and (p_status = 2 or p_unreachable is not null) then
     update conversation c set unreachable_reason = p_unreachable
     where c.tenant_id = t and c.id = p_conversation
       and c.unreachable_reason is distinct from p_unreachable;

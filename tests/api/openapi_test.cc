@@ -1,5 +1,6 @@
 // The document and the URL table are the same list.
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 #include <map>
 #include <set>
 #include <string>
@@ -35,6 +36,20 @@ BOOST_AUTO_TEST_CASE(every_route_is_an_operation_and_every_operation_a_route) {
   for (const auto& [name, operation] : described) {
     BOOST_TEST(served.contains(name), name << " is not served");
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_guide_lists_every_route_and_no_other) {
+  std::ifstream file(BACKCHANNEL_SOURCE_DIR "/docs/API.md");
+  std::set<std::string> listed;
+  for (std::string line; std::getline(file, line);) {
+    const auto end = line.find("` |", 3);
+    if (line.starts_with("| `") && end != std::string::npos) listed.insert(line.substr(3, end - 3));
+  }
+  std::set<std::string> served;
+  for (const auto& route : routes()) {
+    served.insert(std::string(route.method) + " " + std::string(route.pattern));
+  }
+  BOOST_TEST(listed == served, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(operation_ids_are_unique) {

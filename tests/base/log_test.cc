@@ -2,8 +2,8 @@
 
 #include <unistd.h>
 
-#include <boost/test/unit_test.hpp>
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <cstdio>
 #include <string>
 
@@ -35,8 +35,9 @@ std::string captured(F write) {
 BOOST_AUTO_TEST_SUITE(log_lines)
 
 BOOST_AUTO_TEST_CASE(an_event_is_one_json_line) {
-  const std::string line = captured(
-      [] { gateway::log::info("store", "migrated", {{"name", "0001_core.sql"}, {"count", 3}}); });
+  const std::string line = captured([] {
+    gateway::log::info("store", "migrated", {{"name", "0001_core.sql"}, {"count", 3}});
+  });
   const auto document = sdk::json::Document::parse(line);
   BOOST_TEST_REQUIRE(document.has_value());
   const auto root = document->root();
@@ -59,8 +60,9 @@ BOOST_AUTO_TEST_CASE(a_value_cannot_forge_a_line) {
 }
 
 BOOST_AUTO_TEST_CASE(a_long_value_is_cut) {
-  const std::string text =
-      captured([] { gateway::log::info("http", "long", {{"body", std::string(100'000, 'a')}}); });
+  const std::string text = captured([] {
+    gateway::log::info("http", "long", {{"body", std::string(100'000, 'a')}});
+  });
   BOOST_TEST(text.size() < 2'500U);
 }
 

@@ -178,7 +178,7 @@ class Bench {
         "/api/v1/channels/",
         {{"type", json_text("telegram")},
          {"config", object({{"bot_token", json_text(std::to_string(kBot) +
-                                                    ":AAbenchbenchbenchbenchbenchbenchbenc")}})}});
+                                                    ":AAbenchbenchbenchbenchbenchbenchben")}})}});
     if (!telegram_.wait_webhook(kBot, std::chrono::seconds(20))) {
       throw Failure("the gateway has not registered its webhook");
     }
@@ -307,7 +307,9 @@ class Bench {
         "batch %s\n"
         "bare: one prepared statement per batch of that size, two batches under way, one "
         "connection;\n"
-        "      its latencies are of a batch, and it does no HTTP, JSON, tenancy, lookup or dedupe\n"
+        "      its tables begin empty each round, its latencies are of a batch, and it does no "
+        "HTTP,\n"
+        "      JSON, tenancy, lookup or dedupe\n"
         "acknowledged %lld, stored %lld: equal in messages, raw events, keys and unread\n",
         options_.rounds, options_.seconds, options_.connections, options_.pipeline,
         static_cast<long long>(options_.chats), range(batch_sizes_, 1).c_str(),

@@ -232,7 +232,7 @@ Tenant Tenant::make(const std::string& plan) {
 std::pair<std::int64_t, std::string> fresh_bot() {
   static std::int64_t last = 7'100'000'000;
   ++last;
-  return {last, std::to_string(last) + ":AAe2e-e2e_e2e-e2e_e2e-e2e_e2e-e2e_e2e"};
+  return {last, std::to_string(last) + ":AAe2e-e2e_e2e-e2e_e2e-e2e_e2e-e2e_e"};
 }
 
 Channel Channel::connect(const Tenant& tenant) {

@@ -120,16 +120,24 @@ Response answer_of(std::string_view field) {
           .not_sent = choice == 11};
 }
 
+// Sentences that people will read.
+void check_words(const Subject& subject, std::string_view words) {
+  check_text(words);
+  for (const auto& [name, secret] : subject.channel.config) {
+    require(words.find(secret) == std::string_view::npos);
+  }
+}
+
 void check_step(const Subject& subject, const Step& step) {
   if (const auto* fail = std::get_if<connector::Fail>(&step)) {
     require(fail->platform_code != "connector_fault");
-    check_text(fail->why);
-    for (const auto& [name, secret] : subject.channel.config) {
-      require(fail->why.find(secret) == std::string::npos);
-    }
+    check_words(subject, fail->why);
   } else if (const auto* done = std::get_if<connector::Done>(&step)) {
     check_pairs(done->state);
     check_pairs(done->results);
+    for (const auto& [name, value] : done->results) {
+      if (name == "problem" || name == "warning") check_words(subject, value);
+    }
     for (const Event& event : done->events) check_event(event);
   }
 }

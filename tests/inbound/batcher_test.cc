@@ -120,9 +120,11 @@ BOOST_AUTO_TEST_CASE(deliveries_that_wait_share_a_transaction) {
   // One row is locked, so that the committer waits while the others gather.
   auto holder = owner.begin(store::Scope::none());
   BOOST_TEST_REQUIRE(holder.has_value());
-  BOOST_TEST_REQUIRE(holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
+  BOOST_TEST_REQUIRE(
+      holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
   Batcher batcher(options(), clock, ids, metrics);
-  for (int i = 0; i < 64; ++i) submit(batcher, std::to_string(i), {text("t" + std::to_string(i), i)});
+  for (int i = 0; i < 64; ++i)
+    submit(batcher, std::to_string(i), {text("t" + std::to_string(i), i)});
   BOOST_TEST_REQUIRE(holder->commit().has_value());
   BOOST_TEST_REQUIRE(acks.all());
   BOOST_TEST(acks.count(Ack::committed) == 64U);
@@ -141,7 +143,8 @@ BOOST_AUTO_TEST_CASE(copies_at_once_make_one_message_and_all_are_acknowledged) {
 
 BOOST_AUTO_TEST_CASE(a_poisoned_delivery_is_quarantined_and_its_neighbours_are_stored) {
   auto holder = owner.begin(store::Scope::none());
-  BOOST_TEST_REQUIRE(holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
+  BOOST_TEST_REQUIRE(
+      holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
   Batcher batcher(options(), clock, ids, metrics);
   for (int i = 0; i < 32; ++i) {
     auto made = delivery(std::to_string(i), {text("t" + std::to_string(i % 5), i)});
@@ -210,7 +213,8 @@ BOOST_AUTO_TEST_CASE(a_message_and_its_edit_in_one_batch_end_as_the_edit) {
 BOOST_AUTO_TEST_CASE(a_thread_that_moves_within_a_batch_stays_one_conversation) {
   // Held back, so that all three are of one batch.
   auto holder = owner.begin(store::Scope::none());
-  BOOST_TEST_REQUIRE(holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
+  BOOST_TEST_REQUIRE(
+      holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
   Batcher batcher(options(), clock, ids, metrics);
   submit(batcher, "first", {text("warm", 1)});
   auto move = text("-512", 3);
@@ -253,8 +257,9 @@ BOOST_AUTO_TEST_CASE(terminated_backends_lose_and_double_nothing_for_a_sender_th
         submit(batcher, names.back(), {text("t" + std::to_string(i % 7), number)});
       }
       if (attempt == 0) {
-        value("select count(pg_terminate_backend(pid)) from pg_stat_activity"
-              " where datname = current_database() and pid <> pg_backend_pid()");
+        value(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()");
       }
       BOOST_TEST_REQUIRE(acks.all());
       bool whole = true;
@@ -270,7 +275,8 @@ BOOST_AUTO_TEST_CASE(terminated_backends_lose_and_double_nothing_for_a_sender_th
 
 BOOST_AUTO_TEST_CASE(a_full_queue_hands_the_delivery_back) {
   auto holder = owner.begin(store::Scope::none());
-  BOOST_TEST_REQUIRE(holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
+  BOOST_TEST_REQUIRE(
+      holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
   auto small = options();
   small.max_queued_events = 4;
   Batcher batcher(small, clock, ids, metrics);

@@ -24,7 +24,8 @@ struct Fixture : test_support::Database {
     const std::string n = std::to_string(number);
     return R"({"update_id":)" + n + R"(,"message":{"message_id":)" + n +
            R"(,"date":1763600000,"chat":{"id":55,"type":"private","first_name":"Ana"},)"
-           R"("from":{"id":55,"is_bot":false,"first_name":"Ana"},"text":")" + text + R"("}})";
+           R"("from":{"id":55,"is_bot":false,"first_name":"Ana"},"text":")" +
+           text + R"("}})";
   }
   void quarantine(const std::string& body) {
     const store::RawDelivery raw{body, "application/json"};

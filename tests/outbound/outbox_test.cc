@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <map>
+#include <optional>
 #include <set>
+#include <thread>
 
 #include "gateway/store/registrations.h"
 #include "tests/outbound/world.h"
@@ -242,6 +244,38 @@ BOOST_AUTO_TEST_CASE(another_tenants_outbox_does_not_exist) {
   BOOST_TEST(world.db.gateway.run(Scope::none(), Query{kCount, {}})->integer(0, 0) == 0);
   BOOST_TEST(world.db.gateway.run(Scope::of(world.business), Query{kCount, {}})->integer(0, 0) ==
              2);
+}
+
+BOOST_AUTO_TEST_CASE(settling_and_sending_into_one_conversation_never_deadlock) {
+  Fixture world;
+  const auto id = world.say("a");
+  const auto lanes = world.claim();
+  // A sender holds the conversation, as the API does, and then enqueues.
+  static constexpr const char* kHold =
+      "select from conversation where tenant_id = $1 and id = $2 for no key update";
+  auto sending = world.db.gateway.begin(Scope::of(world.business));
+  BOOST_TEST_REQUIRE(sending.has_value());
+  const auto conversation = world.conversations["a"];
+  BOOST_TEST_REQUIRE(sending->run({kHold, {world.business, conversation}}).has_value());
+  std::optional<bool> settled;
+  std::thread other([&] {
+    Session session(world.db.gateway_options());
+    auto result =
+        settle(session, lanes[0], id, {.status = MessageStatus::failed, .unreachable = "blocked"});
+    if (result) settled = *result;
+  });
+  BOOST_TEST(eventually(
+      [&] { return world.value("select count(*) from pg_locks where not granted") != "0"; }));
+  static constexpr const char* kEnqueue =
+      "select outbox_enqueue($1, $2, $3, $4, clock_timestamp(), 1)";
+  const gateway::Uuid next = world.db.ids.next();
+  BOOST_TEST(
+      sending->run({kEnqueue, {world.business, conversation, world.fake, next}}).has_value());
+  BOOST_TEST(sending->commit().has_value());
+  other.join();
+  BOOST_TEST(settled.value_or(false));
+  BOOST_TEST(world.value("select unreachable_reason from conversation") == "blocked");
+  BOOST_TEST(world.value("select count(*) from lane") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_lane_is_removed_when_it_is_claimed) {

@@ -109,6 +109,7 @@ BOOST_AUTO_TEST_CASE(what_the_platform_refuses_is_refused_with_its_words) {
       Fixture world([&](const HttpRequest&) {
         return HttpAnswer{.status = status, .body = "no: " + std::string(kToken)};
       });
+      const auto revision = world.channel(world.fake, "revision");
       auto outbound = world.start();
       const auto outcome = world.register_now(*outbound);
       BOOST_TEST((outcome.state == RegistrationState::failed));
@@ -118,6 +119,8 @@ BOOST_AUTO_TEST_CASE(what_the_platform_refuses_is_refused_with_its_words) {
       BOOST_TEST(world.channel(world.fake, "registration_error") == "no: ***");
       BOOST_TEST(world.jobs(1) == "0");
       BOOST_TEST(world.platform.count("/register") == 1);
+      // Whoever created the channel can still remove it as the row it made.
+      BOOST_TEST(world.channel(world.fake, "revision") == revision);
     }
   }
 }

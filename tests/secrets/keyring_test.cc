@@ -51,7 +51,8 @@ BOOST_AUTO_TEST_CASE(a_ciphertext_moved_to_another_place_does_not_open) {
   BOOST_TEST(!secrets::open(key, {"channel.secret", tenant, row}, *sealed));
   BOOST_TEST(!secrets::open(key, {"channel.config", other_tenant, row}, *sealed));
   BOOST_TEST(!secrets::open(key, {"channel.config", tenant, other_row}, *sealed));
-  BOOST_TEST(!secrets::open(Secret(std::string(32, 'x')), {"channel.config", tenant, row}, *sealed));
+  BOOST_TEST(
+      !secrets::open(Secret(std::string(32, 'x')), {"channel.config", tenant, row}, *sealed));
 }
 
 BOOST_AUTO_TEST_CASE(any_flipped_bit_of_nonce_text_or_tag_does_not_open) {
@@ -68,7 +69,8 @@ BOOST_AUTO_TEST_CASE(any_flipped_bit_of_nonce_text_or_tag_does_not_open) {
 BOOST_AUTO_TEST_CASE(a_shortened_or_foreign_value_is_an_error_and_no_crash) {
   const auto sealed = seal(key, 1, {"channel.config", tenant, row}, "secret");
   for (std::size_t length = 0; length < sealed->size(); ++length) {
-    BOOST_TEST_REQUIRE(!secrets::open(key, {"channel.config", tenant, row}, sealed->substr(0, length)));
+    BOOST_TEST_REQUIRE(
+        !secrets::open(key, {"channel.config", tenant, row}, sealed->substr(0, length)));
   }
   BOOST_TEST(!secrets::open(key, {"channel.config", tenant, row}, std::string(100, 'z')));
 }

@@ -63,7 +63,8 @@ struct Fixture : test_support::Database {
   std::string conversation() {
     return value(
         "select (select string_agg(content, ',' order by sort_at, sort_seq, id) from message)"
-        " || '|' || unread || '|' || message_count || '|' || status || '|' || coalesce(preview, '-')"
+        " || '|' || unread || '|' || message_count || '|' || status || '|' || coalesce(preview, "
+        "'-')"
         " from conversation_head");
   }
 };
@@ -131,8 +132,8 @@ BOOST_AUTO_TEST_CASE(a_message_dated_in_the_future_does_not_pin_its_conversation
   auto row = text("55", 0, 1);
   row.sort_at_ms = 4'070'908'800'000;  // 2099
   resolve({row});
-  BOOST_TEST(value("select last_message_at < now() + interval '2 minutes' from conversation_head") ==
-             "t");
+  BOOST_TEST(
+      value("select last_message_at < now() + interval '2 minutes' from conversation_head") == "t");
   BOOST_TEST(value("select extract(year from sort_at) from message") == "2099");
 }
 
@@ -234,8 +235,8 @@ BOOST_AUTO_TEST_CASE(an_edit_replaces_the_content_and_an_older_edit_does_not) {
   const std::vector<const InboundChange*> changes = {&edit, &late, &again};
   const auto outcomes = ingest_changes(gateway, changes);
   BOOST_TEST_REQUIRE(outcomes.has_value(), test_support::why(outcomes));
-  BOOST_TEST((*outcomes == std::vector{ChangeOutcome::stored, ChangeOutcome::stored,
-                                       ChangeOutcome::duplicate}));
+  BOOST_TEST((*outcomes ==
+              std::vector{ChangeOutcome::stored, ChangeOutcome::stored, ChangeOutcome::duplicate}));
   BOOST_TEST(value("select content from message") == "second");
 }
 

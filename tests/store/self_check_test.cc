@@ -45,7 +45,8 @@ BOOST_AUTO_TEST_CASE(a_superuser_is_found) {
 }
 
 BOOST_AUTO_TEST_CASE(a_table_without_row_security_is_found_by_name) {
-  BOOST_TEST(owner.script("alter table backchannel.message no force row level security").has_value());
+  BOOST_TEST(
+      owner.script("alter table backchannel.message no force row level security").has_value());
   BOOST_TEST(problems(gateway, clock).find("table message has no forced row-level") !=
              std::string::npos);
 }

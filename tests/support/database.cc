@@ -37,8 +37,7 @@ Database::Database() : Database(fresh_copy()) {}
 
 Database::Database(const std::string& conninfo)
     : owner(SessionOptions{.conninfo = Secret(conninfo)}),
-      gateway(SessionOptions{.conninfo = Secret(conninfo),
-                             .role = gateway::store::kGatewayRole}),
+      gateway(SessionOptions{.conninfo = Secret(conninfo), .role = gateway::store::kGatewayRole}),
       conninfo_(conninfo) {}
 
 SessionOptions Database::owner_options() const {
