@@ -99,6 +99,23 @@ int serve(const settings::Settings& settings) {
   return 0;
 }
 
+// A word of a refused command line that is near a flag, or where a command is due and there is none.
+void explain_word(const CLI::App& cli, const std::string& word) {
+  if (word.starts_with("--")) {
+    const std::string near = settings::did_you_mean(word);
+    if (!near.empty() && near != word) {
+      std::fprintf(stderr, "There is no %s. Did you mean %s?\n", word.c_str(), near.c_str());
+    }
+  } else if (cli.get_subcommands().empty() && !word.starts_with("-")) {
+    std::string commands;
+    for (const auto* command : cli.get_subcommands([](const CLI::App*) { return true; })) {
+      commands += (commands.empty() ? "" : ", ") + command->get_name();
+    }
+    std::fprintf(stderr, "There is no command \"%s\"; there are %s.\n", word.c_str(),
+                 commands.c_str());
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -174,12 +191,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = cli.exit(error);
     if (code == 0) return 0;
-    for (int i = 1; i < argc; ++i) {
-      const std::string near = settings::did_you_mean(argv[i]);
-      if (!near.empty() && near != argv[i]) {
-        std::fprintf(stderr, "Did you mean %s?\n", near.c_str());
-      }
-    }
+    for (int i = 1; i < argc; ++i) explain_word(cli, argv[i]);
     return kWrongUse;
   }
 

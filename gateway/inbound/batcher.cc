@@ -142,6 +142,7 @@ struct Batcher::Impl {
   std::size_t queued_events = 0;
   std::size_t queued_bytes = 0;
   bool stopping = false;
+  std::vector<Pending> committed;  // and not answered yet
   std::thread committer;
 
   static std::size_t weight(const Delivery& delivery) {
@@ -153,6 +154,11 @@ struct Batcher::Impl {
       std::vector<Pending> batch;
       {
         std::unique_lock lock(mutex);
+        if (queue.empty() && !committed.empty()) {
+          lock.unlock();
+          acknowledge();
+          lock.lock();
+        }
         ready.wait(lock, [&] { return stopping || !queue.empty(); });
         if (queue.empty()) return;
         std::size_t taken = 0;
@@ -168,12 +174,18 @@ struct Batcher::Impl {
         queue_events.set(static_cast<double>(queued_events));
       }
       commit(batch);
-      for (Pending& pending : batch) {
-        if (pending.ack == Ack::unavailable) unavailable.add();
-        if (pending.ack == Ack::committed && options.committed)
-          options.committed(*pending.delivery);
-        pending.delivery->done(pending.ack);
-      }
+      acknowledge();
+      committed = std::move(batch);
+    }
+  }
+
+  // Answers the batch that was committed last. Under load this happens while Postgres works on the
+  // next one.
+  void acknowledge() {
+    for (Pending& pending : std::exchange(committed, {})) {
+      if (pending.ack == Ack::unavailable) unavailable.add();
+      if (pending.ack == Ack::committed && options.committed) options.committed(*pending.delivery);
+      pending.delivery->done(pending.ack);
     }
   }
 
@@ -256,10 +268,16 @@ struct Batcher::Impl {
     return rows;
   }
 
+  Result<std::vector<std::size_t>> ask_known(std::span<const MessageItem> items) {
+    if (auto sent = store::send_known(db, rows_of(items)); !sent) return std::move(sent).error();
+    acknowledge();
+    return store::receive_known(db);
+  }
+
   void store_known(std::span<const MessageItem> items) {
     if (items.empty()) return;
     for (int attempt = 1;; ++attempt) {
-      const auto fresh = store::ingest_known(db, rows_of(items));
+      const auto fresh = ask_known(items);
       if (fresh) {
         count(items.size(), fresh->size());
         return;

@@ -83,6 +83,10 @@ struct Resolved {
 // before. No two messages of one call may have the same channel and key.
 Result<std::vector<std::size_t>> ingest_known(Session& db,
                                               std::span<const InboundMessage* const> messages);
+// ingest_known in two halves: between them the caller may work, and nothing else may be asked of
+// the session.
+Result<> send_known(Session& db, std::span<const InboundMessage* const> messages);
+Result<std::vector<std::size_t>> receive_known(Session& db);
 Result<std::vector<Resolved>> ingest_resolve(Session& db,
                                              std::span<const InboundMessage* const> messages);
 

@@ -128,6 +128,14 @@ Param::Param(TimestampMs at) : value_(std::string()), type_(kTimestamptz), forma
   append_big_endian(*value_, (at.value - kEpochDifferenceMs) * 1000);
 }
 
+Param Param::binary(std::string bytes, unsigned type) {
+  Param param(nullptr);
+  param.value_ = std::move(bytes);
+  param.type_ = type;
+  param.format_ = 1;
+  return param;
+}
+
 Param Param::make_array(std::vector<Param> elements, unsigned element_type) {
   const unsigned type = element_type == 0 ? kText : element_type;
   std::size_t bytes = 20;
@@ -153,12 +161,54 @@ Param Param::make_array(std::vector<Param> elements, unsigned element_type) {
       }
     }
   }
-  Param array(nullptr);
-  array.value_ = std::move(out);
-  array.type_ = array_type_of(type);
-  array.format_ = 1;
-  return array;
+  return binary(std::move(out), array_type_of(type));
 }
+
+ArrayWriter::ArrayWriter(Element element, std::size_t count, std::size_t bytes_expected)
+    : element_(static_cast<unsigned>(element)) {
+  out_.reserve(20 + count * 4 + bytes_expected);
+  append_big_endian(out_, std::int32_t{count == 0 ? 0 : 1});  // dimensions
+  append_big_endian(out_, std::int32_t{0});                   // whether there are nulls
+  append_big_endian(out_, static_cast<std::int32_t>(element_));
+  if (count > 0) {
+    append_big_endian(out_, static_cast<std::int32_t>(count));
+    append_big_endian(out_, std::int32_t{1});  // lower bound
+  }
+}
+
+void ArrayWriter::null() {
+  out_[7] = 1;
+  append_big_endian(out_, std::int32_t{-1});
+}
+
+void ArrayWriter::bytes(std::string_view value) {
+  append_big_endian(out_, static_cast<std::int32_t>(value.size()));
+  out_ += value;
+}
+
+void ArrayWriter::json(std::string_view value) {
+  append_big_endian(out_, static_cast<std::int32_t>(value.size() + 1));
+  out_ += '\1';  // the version of jsonb's binary form
+  out_ += value;
+}
+
+void ArrayWriter::uuid(const Uuid& value) {
+  bytes({reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()});
+}
+
+void ArrayWriter::int8(std::int64_t value) {
+  append_big_endian(out_, std::int32_t{8});
+  append_big_endian(out_, value);
+}
+
+void ArrayWriter::int2(std::int16_t value) {
+  append_big_endian(out_, std::int32_t{2});
+  append_big_endian(out_, value);
+}
+
+void ArrayWriter::timestamp_ms(std::int64_t value) { int8((value - kEpochDifferenceMs) * 1000); }
+
+Param ArrayWriter::take() { return Param::binary(std::move(out_), array_type_of(element_)); }
 
 // Rows -----------------------------------------------------------------------------------------
 
@@ -400,6 +450,7 @@ struct Session::Impl {
     bool is_commit = false;
   };
   std::vector<Sent> sent;
+  bool commits_alone = false;  // the flight is one statement that commits at its sync
 
   bool queue_plain(const char* sql, bool is_commit = false) {
     if (!send(sql, {}, "")) return false;
@@ -433,15 +484,23 @@ struct Session::Impl {
     return true;
   }
 
-  Result<std::vector<Rows>> collect() {
-    std::vector<Rows> rows;
-    std::optional<Error> failure;
-    bool commit_sent = false;
-    for (const Sent& item : sent) commit_sent = commit_sent || item.is_commit;
+  // Ends the flight, and its answers.
+  Result<std::vector<Rows>> exchange() {
     if (PQpipelineSync(conn) != 1 || !flush()) {
+      bool commit_sent = false;
+      for (const Sent& item : sent) commit_sent = commit_sent || item.is_commit;
       sent.clear();
       return lost(commit_sent);
     }
+    return collect();
+  }
+
+  // The answers of a flight that was ended by a sync.
+  Result<std::vector<Rows>> collect() {
+    std::vector<Rows> rows;
+    std::optional<Error> failure;
+    bool commit_sent = std::exchange(commits_alone, false);
+    for (const Sent& item : sent) commit_sent = commit_sent || item.is_commit;
     for (const Sent& item : sent) {
       bool broken = false;
       PGresult* result = next(broken);
@@ -519,7 +578,7 @@ struct Session::Impl {
     if (PQtransactionStatus(conn) == PQTRANS_IDLE) return;
     deadline = Clock::now() + options.deadline;
     sent.clear();
-    if (!queue_plain("ROLLBACK") || !collect()) disconnect();
+    if (!queue_plain("ROLLBACK") || !exchange()) disconnect();
   }
 
   void start_deadline() { deadline = Clock::now() + options.deadline; }
@@ -532,23 +591,34 @@ bool Session::connected() const { return impl_->conn != nullptr; }
 void Session::disconnect() { impl_->disconnect(); }
 Result<> Session::connect() { return impl_->ensure(); }
 
+Result<> Session::send(const Scope& scope, std::span<const Query> queries) {
+  if (auto ready = impl_->ensure(); !ready) return std::move(ready).error();
+  impl_->start_deadline();
+  // A single statement outside any tenant is a transaction by itself; its answers count only once
+  // the sync behind its commit has come.
+  const bool alone = queries.size() == 1 && !scope.tenant && !scope.user;
+  bool queued = alone || (impl_->queue_plain("BEGIN") && impl_->queue_scope(scope));
+  for (const Query& query : queries) queued = queued && impl_->queue(query.sql, query.params, true);
+  queued = queued && (alone || impl_->queue_plain("COMMIT", true));
+  impl_->commits_alone = alone;
+  if (!queued || PQpipelineSync(impl_->conn) != 1 || !impl_->flush()) {
+    impl_->sent.clear();
+    return impl_->lost(false);
+  }
+  return {};
+}
+
+Result<std::vector<Rows>> Session::receive() {
+  auto rows = impl_->collect();
+  if (!rows) impl_->roll_back();
+  return rows;
+}
+
 Result<std::vector<Rows>> Session::run(const Scope& scope, std::span<const Query> queries) {
   for (int attempt = 1;; ++attempt) {
-    if (auto ready = impl_->ensure(); !ready) return std::move(ready).error();
-    impl_->start_deadline();
-    bool queued = impl_->queue_plain("BEGIN") && impl_->queue_scope(scope);
-    for (const Query& query : queries)
-      queued = queued && impl_->queue(query.sql, query.params, true);
-    queued = queued && impl_->queue_plain("COMMIT", true);
-    if (!queued) {
-      impl_->sent.clear();
-      return impl_->lost(false);
-    }
-    auto rows = impl_->collect();
-    if (rows) return rows;
-    impl_->roll_back();
-    if (attempt < kAttempts && may_be_repeated(rows.error())) continue;
-    return rows;
+    if (auto sent = send(scope, queries); !sent) return std::move(sent).error();
+    auto rows = receive();
+    if (rows || attempt >= kAttempts || !may_be_repeated(rows.error())) return rows;
   }
 }
 
@@ -565,7 +635,7 @@ Result<Transaction> Session::begin(const Scope& scope) {
     impl_->sent.clear();
     return impl_->lost(false);
   }
-  if (auto begun = impl_->collect(); !begun) {
+  if (auto begun = impl_->exchange(); !begun) {
     impl_->roll_back();
     return std::move(begun).error();
   }
@@ -606,7 +676,7 @@ Result<Rows> Transaction::run(const Query& query) {
     impl.sent.clear();
     return impl.lost(false);
   }
-  auto rows = impl.collect();
+  auto rows = impl.exchange();
   if (!rows) return std::move(rows).error();
   return std::move(rows->front());
 }
@@ -619,7 +689,7 @@ Result<> Transaction::commit() {
     impl.sent.clear();
     return impl.lost(false);
   }
-  auto done = impl.collect();
+  auto done = impl.exchange();
   if (!done) {
     impl.roll_back();
     session_ = nullptr;

@@ -81,6 +81,9 @@ class Param {
   template <class T>
   Param(const std::vector<T>& values) : Param(array(values)) {}
 
+  // `bytes` is the binary form of a value of `type` (an Oid).
+  static Param binary(std::string bytes, unsigned type);
+
   bool is_null() const { return !value_; }
   const std::string& bytes() const { return *value_; }
   unsigned type() const { return type_; }
@@ -112,6 +115,34 @@ class Param {
   std::optional<std::string> value_;
   unsigned type_ = 0;  // 0: the server infers it
   int format_ = 0;     // 0 text, 1 binary
+};
+
+// Writes an array parameter straight into its binary form: for large batches, where a vector of
+// values would copy every one of them twice.
+class ArrayWriter {
+ public:
+  enum class Element : unsigned {
+    bytea = 17,
+    int8 = 20,
+    int2 = 21,
+    text = 25,
+    timestamptz = 1184,
+    uuid = 2950,
+    jsonb = 3802
+  };
+  ArrayWriter(Element element, std::size_t count, std::size_t bytes_expected);
+  void null();
+  void bytes(std::string_view value);  // text, bytea
+  void json(std::string_view value);
+  void uuid(const Uuid& value);
+  void int8(std::int64_t value);
+  void int2(std::int16_t value);
+  void timestamp_ms(std::int64_t value);
+  Param take();
+
+ private:
+  std::string out_;
+  unsigned element_;
 };
 
 // `sql` must have static storage: its address names the prepared statement.
@@ -188,6 +219,10 @@ class Session {
   // All statements in one transaction and one flight; rows of each. A serialization failure or
   // deadlock is repeated up to three times.
   Result<std::vector<Rows>> run(const Scope& scope, std::span<const Query> queries);
+  // The same in two halves, so that the caller may work while Postgres does: nothing else may be
+  // asked of the session between them, and nothing is repeated.
+  Result<> send(const Scope& scope, std::span<const Query> queries);
+  Result<std::vector<Rows>> receive();
   // One statement in its own transaction.
   Result<Rows> run(const Scope& scope, const Query& query);
   Result<Transaction> begin(const Scope& scope);
