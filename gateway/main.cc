@@ -99,7 +99,8 @@ int serve(const settings::Settings& settings) {
   return 0;
 }
 
-// A word of a refused command line that is near a flag, or where a command is due and there is none.
+// A word of a refused command line that is near a flag, or where a command is due and there is
+// none.
 void explain_word(const CLI::App& cli, const std::string& word) {
   if (word.starts_with("--")) {
     const std::string near = settings::did_you_mean(word);
