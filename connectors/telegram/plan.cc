@@ -198,6 +198,9 @@ std::string_view path_of(std::string_view url) {
   return slash == std::string_view::npos ? std::string_view() : url.substr(slash);
 }
 
+// A server that speaks less of the Bot API than Telegram does.
+bool unknown_method(const Answer& answer) { return answer.code() == 404; }
+
 Step register_webhook(const Channel& channel, std::span<const Response> so_far) {
   if (so_far.empty()) return get(channel, "getMe");
   const Answer me(so_far[0]);
@@ -212,16 +215,18 @@ Step register_webhook(const Channel& channel, std::span<const Response> so_far) 
   }
   if (so_far.size() == 2) return get(channel, "getWebhookInfo");
   const Answer info(so_far[2]);
-  if (!info.ok()) return fail_of(channel, info, Repeat::safe);
-  const std::string_view url = info.result()["url"].text_or("");
-  if (url != channel.webhook_url) {
-    return Fail{.code = Failure::config,
-                .why = url.empty()
-                           ? "another program removed this bot's webhook at once"
-                           : "another program points this bot at " + origin_of(channel, url)};
-  }
+  // The webhook is set; an answer that cannot confirm it is a warning, which the next check
+  // settles.
+  if (!info.ok() && !unknown_method(info)) return fail_of(channel, info, Repeat::safe);
   Done done{.state = {{"account", std::string(me.result()["id"].digits().value_or(""))},
                       {"username", std::string(me.result()["username"].text_or(""))}}};
+  const std::string_view url = info.result()["url"].text_or("");
+  if (url.empty()) {
+    done.results.emplace_back("warning", "Telegram does not show the webhook it was given");
+  } else if (url != channel.webhook_url) {
+    done.results.emplace_back("warning",
+                              "another program points this bot at " + origin_of(channel, url));
+  }
   if (auto error = recent_error(channel, info.result())) {
     done.results.emplace_back("warning", *std::move(error));
   }
@@ -231,9 +236,10 @@ Step register_webhook(const Channel& channel, std::span<const Response> so_far) 
 Step unregister_webhook(const Channel& channel, std::span<const Response> so_far) {
   if (so_far.empty()) return get(channel, "getWebhookInfo");
   const Answer info(so_far[0]);
-  if (!info.ok()) return fail_of(channel, info, Repeat::safe);
+  if (!info.ok() && !unknown_method(info)) return fail_of(channel, info, Repeat::safe);
   // Whoever has taken the bot over since keeps it.
-  if (info.result()["url"].text_or("") != channel.webhook_url) return Done{};
+  const std::string_view url = info.result()["url"].text_or("");
+  if (!url.empty() && url != channel.webhook_url) return Done{};
   if (so_far.size() == 1) {
     Writer body;
     body.object().member("drop_pending_updates", false).end();

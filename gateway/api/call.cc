@@ -43,7 +43,12 @@ void Call::answer(Answer&& answer) {
   auto response = render(std::move(answer), request_id_);
   const auto ms = context_->clock.steady_ms() - started_ms_;
   record(metrics, response.status, ms);
-  const auto level = response.status >= 500 ? log::Level::warn : log::Level::info;
+  // Probes and scrapers ask every few seconds; their lines would drown the others.
+  const bool probe = route != nullptr && route->access == Access::open &&
+                     route->origins == Origins::none && route->method == "GET";
+  const auto level = response.status >= 500 ? log::Level::warn
+                     : probe                ? log::Level::debug
+                                            : log::Level::info;
   if (log::enabled(level)) {
     log::write(level, "api", "request",
                {{"request_id", request_id_},

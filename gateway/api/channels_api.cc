@@ -95,9 +95,12 @@ std::string channel_json(const ApiContext& context, const store::Channel& channe
   return out.take();
 }
 
-// Agents and admins always see masks; the owner's business may have asked for more.
-Result<Shown> reading_view(store::Session& db, const auth::Identity& identity) {
+// Agents and admins always see masks; for the owner the deployment or the business may have asked
+// for more.
+Result<Shown> reading_view(const ApiContext& context, store::Session& db,
+                           const auth::Identity& identity) {
   if (identity.role != store::Role::owner) return Shown{};
+  if (context.settings.expose_channel_secrets) return Shown{View::full, {}};
   auto business = store::find_business(db, *identity.business);
   if (!business) return std::move(business).error();
   return Shown{*business && (*business)->expose_channel_secrets ? View::full : View::masked, {}};
@@ -259,7 +262,7 @@ Result<store::NewChannel> seal_channel(const ApiContext& context, store::Session
 Answer list_channels(const ApiContext& context, store::Session& db, const Call& call) {
   const auto& identity = *call.identity;
   if (!identity.business) return no_business();
-  auto shown = reading_view(db, identity);
+  auto shown = reading_view(context, db, identity);
   if (!shown) return failed(shown.error(), "api");
   auto channels = store::list_channels(db, context.vault, *identity.business);
   if (!channels) return failed(channels.error(), "api");
@@ -293,7 +296,7 @@ Answer show_channel(const ApiContext& context, store::Session& db, const Call& c
   if (!identity.business) return no_business();
   const auto id = domain::ChannelId::parse(call.params["channel_id"]);
   if (!id) return no_channel();
-  auto shown = reading_view(db, identity);
+  auto shown = reading_view(context, db, identity);
   if (!shown) return failed(shown.error(), "api");
   auto channel = store::find_channel(db, context.vault, *identity.business, *id);
   if (!channel) return failed(channel.error(), "api");
@@ -444,7 +447,7 @@ void update_channel(const ApiContext& context, store::Session& db, const CallPtr
     if (!*stored) return call->answer(no_channel());
     Shown shown{View::echo, planned.echo};
     if (shown.echo.empty()) {
-      auto reading = reading_view(db, identity);
+      auto reading = reading_view(context, db, identity);
       if (!reading) return call->answer(failed(reading.error(), "api"));
       shown = std::move(*reading);
     }

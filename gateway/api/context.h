@@ -30,6 +30,8 @@ struct ApiSettings {
   std::vector<std::string> cors_origins;
   Secret operator_token;  // empty: the admin routes do not exist
   auth::TrustedProxies trusted_proxies;
+  // Owners read the secrets of their channels in full; otherwise masked.
+  bool expose_channel_secrets = false;
 };
 
 struct ApiContext {

@@ -21,6 +21,8 @@ constexpr const char* kWhatsapp = R"({"type":"whatsapp","config":{
     "verify_token":"my-verify-token"}})";
 
 struct Fixture : World {
+  using World::World;
+
   // A manual registration, as a Meta channel's: instructions appear in the row.
   void register_manually() {
     outbound.behave = [this](auto, gateway::domain::ChannelId channel, auto done) {
@@ -360,6 +362,28 @@ BOOST_AUTO_TEST_CASE(patches_at_once_all_end_in_one_of_their_states) {
   value("update business set expose_channel_secrets = true returning 1");
   const auto read = call("GET", kChannels + id, ada.token);
   BOOST_TEST(read["config"]["bot_token"].text().value().starts_with("7:token-"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+namespace {
+
+struct ExposingFixture : Fixture {
+  ExposingFixture() : Fixture(api_test::WorldOptions{.expose_channel_secrets = true}) {}
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(exposed_channels, ExposingFixture)
+
+BOOST_AUTO_TEST_CASE(a_deployment_may_show_owners_their_secrets_and_never_agents) {
+  const auto ada = owner();
+  const auto id = telegram(ada, kBotToken);
+  BOOST_TEST(call("GET", kChannels + id, ada.token)["config"]["bot_token"].text().value() ==
+             kBotToken);
+  BOOST_TEST(call("GET", kChannels + id, member(ada, Role::agent).token)["config"]["bot_token"]
+                 .text()
+                 .value() == "****xxxx");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -87,7 +87,8 @@ World::World(const WorldOptions& options) {
           .public_url = kPublicUrl,
           .cors_origins = options.cors_origins,
           .operator_token = Secret(options.operator_token),
-          .trusted_proxies = must(gateway::auth::TrustedProxies::parse(options.trusted_proxies))}});
+          .trusted_proxies = must(gateway::auth::TrustedProxies::parse(options.trusted_proxies)),
+          .expose_channel_secrets = options.expose_channel_secrets}});
   server_ = std::make_unique<gateway::http::Server>(gateway::http::ServerOptions{}, *api_, metrics);
   if (const auto started = server_->start(); !started) {
     throw std::runtime_error(started.error().message);

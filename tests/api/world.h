@@ -97,6 +97,7 @@ struct WorldOptions {
   std::vector<std::string> trusted_proxies;
   int workers = 4;
   std::size_t queue = 256;
+  bool expose_channel_secrets = false;
 };
 
 class World {
