@@ -147,7 +147,7 @@ class Array {
   void add(const std::string& text) { add(text.data(), text.size()); }
   void add(const Uuid& id) { add(id.bytes, sizeof id.bytes); }
   const std::string& finish() {
-    for (int i = 0; i < 4; ++i) data_[12 + i] = static_cast<char>(count_ >> (24 - 8 * i));
+    for (std::size_t i = 0; i < 4; ++i) data_[12 + i] = static_cast<char>(count_ >> (24 - 8 * i));
     return data_;
   }
 
