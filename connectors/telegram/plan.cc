@@ -272,9 +272,9 @@ Step check(const Channel& channel, std::span<const Response> so_far) {
                              origin_of(channel, url)
                        : "another program has taken this bot over: its webhook points at " +
                              origin_of(channel, url));
-  } else if (const Value kinds = info["allowed_updates"]; true) {
+  } else {
     std::string missing;
-    const std::vector<Value> allowed = kinds.elements();
+    const std::vector<Value> allowed = info["allowed_updates"].elements();
     for (const std::string_view kind : kAllowedUpdates) {
       const bool found = std::any_of(allowed.begin(), allowed.end(),
                                      [&](Value one) { return one.text_or("") == kind; });

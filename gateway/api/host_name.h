@@ -14,7 +14,7 @@ namespace gateway::api {
 std::optional<std::string> ascii_host(std::string_view host);
 
 // The host of "acme.com", "https://Acme.com:8443/path" or "acme.com:3000"; user info is refused.
-std::optional<std::string> widget_domain(std::string_view host_or_origin);
+std::optional<std::string> widget_domain(std::string_view text);
 
 struct Email {
   std::string address;  // as given, domain in punycode

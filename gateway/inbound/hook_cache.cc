@@ -53,26 +53,22 @@ HookCache::HookCache(store::Workers& loaders, store::Vault& vault,
       public_url_(std::move(public_url)) {}
 
 void HookCache::find(domain::ChannelId channel, Done done) {
-  std::shared_ptr<const LiveChannel> known;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (entries_.size() >= kMaxEntries) {
       std::erase_if(entries_, [](const auto& item) { return !item.second.loading; });
     }
     Entry& entry = entries_[channel];
-    const bool good = entry.good_until_ms > clock_.steady_ms();
-    if (!good) {
-      entry.waiting.push_back(std::move(done));
-      if (entry.loading) return;
-      entry.loading = true;
-      entry.forgotten = false;
-    } else {
-      known = entry.channel;
+    if (entry.good_until_ms > clock_.steady_ms()) {
+      const Found known(entry.channel);
+      lock.unlock();
+      done(known);
+      return;
     }
-  }
-  if (done) {
-    done(Found(known));
-    return;
+    entry.waiting.push_back(std::move(done));
+    if (entry.loading) return;
+    entry.loading = true;
+    entry.forgotten = false;
   }
   const bool posted = loaders_.post([this, channel](store::Session& db) {
     loaded(channel, load_channel(db, vault_, registry_, public_url_, channel));

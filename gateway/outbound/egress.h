@@ -47,7 +47,7 @@ class EgressPolicy {
     bool rewritten = false;
   };
   // Errc::invalid_argument: no URL, or one this gateway never calls.
-  Result<Target> resolve(const std::string& url) const;
+  Result<Target> resolve(const std::string& text) const;
 
   // Whether a socket of a target may be connected to this address.
   bool may_connect(const sockaddr* address, bool rewritten) const;

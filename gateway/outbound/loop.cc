@@ -27,7 +27,10 @@ void Loop::after(std::int64_t ms, Task<void()> task) {
 
 void Loop::start_query(store::Workers::Job job) {
   if (workers_->post(std::move(job))) return;
-  after(kQueueFullMs, [this, job = std::move(job)]() mutable { start_query(std::move(job)); });
+  // A job that was not taken is as it was.
+  after(kQueueFullMs, [this, job = std::move(job)]() mutable {  // NOLINT(bugprone-use-after-move)
+    start_query(std::move(job));
+  });
 }
 
 void Loop::run_guarded(Task<void()>& task) {

@@ -43,7 +43,7 @@ class Sender {
   void failed(SendPtr send, connector::Fail failure);
   void done(SendPtr send, connector::Done result);
   void settle(SendPtr send, store::Settled settled);
-  void again(SendPtr send, store::Again again);
+  void again(SendPtr send, store::Again later);
   void save_state(const Send& send, connector::Pairs changes);
   void leave(const SendPtr& send);
   std::int64_t now() const { return context_.clock.steady_ms(); }

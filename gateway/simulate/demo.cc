@@ -24,7 +24,6 @@ namespace gateway::simulate {
 namespace {
 
 using sdk::json::Value;
-using sdk::json::Writer;
 using Steady = std::chrono::steady_clock;
 
 constexpr int kSteps = 7;

@@ -144,7 +144,7 @@ class World {
   // Remembers a message under its id; the oldest of a chat are forgotten.
   void remember(ChatState& chat, std::int64_t message_id, StoredMessage message);
   // A message of the bot that was there before the simulation began.
-  std::int64_t earlier_bot_message(Bot& bot, const Chat& chat, std::string_view text,
+  std::int64_t earlier_bot_message(Bot& bot, const Chat& where, std::string_view text,
                                    std::int64_t date);
 
   std::string mint_file(Bot& bot, std::string_view kind, std::string_view extension,

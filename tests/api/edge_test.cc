@@ -10,10 +10,8 @@
 namespace {
 
 using api_test::random_id;
-using api_test::Result;
 using api_test::World;
 using api_test::WorldOptions;
-using gateway::api::Access;
 using gateway::api::Origins;
 using gateway::api::routes;
 

@@ -29,7 +29,7 @@ class OpenApi {
 
  private:
   sdk::json::Value resolve(sdk::json::Value value) const;
-  void check(sdk::json::Value schema, sdk::json::Value value, const std::string& where,
+  void check(sdk::json::Value given, sdk::json::Value value, const std::string& where,
              std::vector<std::string>& complaints) const;
   sdk::json::Document document_;
 };

@@ -15,7 +15,6 @@ namespace {
 using gateway::Secret;
 using gateway::domain::BusinessId;
 using gateway::domain::UserId;
-using test_support::why;
 
 template <class T>
 T must(gateway::Result<T> result) {

@@ -107,7 +107,7 @@ class World {
 
   // One request on a connection of its own thread. `token` empty: no Authorization.
   Result call(const std::string& method, const std::string& target, const std::string& token = {},
-              const std::string& body = {}, const Headers& headers = {});
+              const std::string& body = {}, const Headers& extra = {});
 
   // People straight in the database, without the price of a password.
   Person person();

@@ -10,8 +10,6 @@ namespace test_outbound {
 namespace {
 
 using gateway::store::Bytes;
-using gateway::store::Json;
-using gateway::store::Param;
 using gateway::store::Query;
 using gateway::store::Scope;
 

@@ -42,7 +42,7 @@ class World {
   BusinessId make_business() { return db.make_business(); }
   // Of type fake and at the platform, unless told otherwise.
   ChannelId make_channel(BusinessId business, std::string_view registration = "1",
-                         const std::string& type = "fake", const std::string& config = "");
+                         const std::string& type = "fake", const std::string& given = "");
   ConversationId make_conversation(BusinessId business, ChannelId channel, std::string thread);
   // An agent's message as the API makes it, in the outbox.
   MessageId say(BusinessId business, ConversationId conversation, ChannelId channel,

@@ -9,7 +9,6 @@ namespace {
 using connector::Fail;
 using connector::Failure;
 using connector::Repeat;
-using connector::Response;
 
 constexpr std::int64_t kNow = 784'111'777'000;  // Sun, 06 Nov 1994 08:49:37 GMT
 

@@ -74,7 +74,7 @@ class HttpServer {
  private:
   void listen_loop();
   void serve(int socket);
-  bool answer(int socket, const HttpAnswer& answer);
+  bool answer(int socket, const HttpAnswer& next);
 
   Handler handler_;
   std::atomic<Accept> accept_;
