@@ -149,6 +149,13 @@ Uuid bytes_key(std::string_view bytes) {
   return key;
 }
 
+void give_keys(std::span<Event> events, std::string_view delivery_body) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (!events[i].key.empty()) continue;
+    events[i].key = std::string(delivery_body) + "#" + std::to_string(i);
+  }
+}
+
 std::optional<Row> normalize(const Event& event, const NormalizeContext& context, Uuid7& ids) {
   switch (event.kind) {
     case EventKind::message:

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -24,6 +25,10 @@ Uuid event_key(std::string_view identity, std::int64_t platform_ms);
 
 // The key of bytes that are no event: the first half of their SHA-256.
 Uuid bytes_key(std::string_view bytes);
+
+// Gives events without an identity one of their delivery's bytes and their place in it, so that the
+// delivery and its replay agree on it.
+void give_keys(std::span<connector::Event> events, std::string_view delivery_body);
 
 struct NormalizeContext {
   domain::ChannelId channel;

@@ -89,10 +89,8 @@ void Receiver::process(const LiveChannel& channel, http::Request&& request, http
     delivery->quarantine = received.error().message;
   } else {
     const NormalizeContext context{channel.id, values.now_ms, channel.is_active};
+    give_keys(received->events, delivery->raw.body);
     for (connector::Event& event : received->events) {
-      if (event.key.empty()) {
-        event.key = delivery->raw.body + "#" + std::to_string(delivery->rows.size());
-      }
       auto row = normalize(event, context, ids_);
       if (!row) continue;
       std::visit(

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/inbound/normalize.h"
 #include "gateway/inbound/store_events.h"
 #include "gateway/store/replay.h"
 
@@ -27,12 +28,11 @@ std::optional<std::vector<connector::Event>> understood(const LiveChannel& chann
   // A quarantined delivery that is at least seen to be of an unknown kind has made progress; an
   // unknown event that is still unknown has not.
   bool known = delivery.from == StoredDelivery::From::quarantine;
-  for (std::size_t i = 0; i < received->events.size(); ++i) {
-    connector::Event& event = received->events[i];
+  for (const connector::Event& event : received->events) {
     known = known || event.kind != connector::EventKind::unknown;
-    if (event.key.empty()) event.key = delivery.body + "#" + std::to_string(i);
   }
   if (!known) return std::nullopt;
+  give_keys(received->events, delivery.body);
   return std::move(received->events);
 }
 

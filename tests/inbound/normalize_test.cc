@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <limits>
+#include <vector>
 
 #include "connectors/sdk/crypto.h"
 #include "connectors/sdk/json.h"
@@ -61,6 +62,15 @@ BOOST_AUTO_TEST_CASE(a_redelivery_has_the_same_key_whenever_it_arrives) {
   auto other = event(EventKind::message);
   other.key = "702:message:55:12";
   BOOST_TEST((first.key != message(other).key));
+}
+
+BOOST_AUTO_TEST_CASE(an_event_without_identity_is_known_by_its_delivery_and_its_place) {
+  std::vector<Event> events(3);
+  events[1].key = "its own";
+  give_keys(events, "body");
+  BOOST_TEST(events[0].key == "body#0");
+  BOOST_TEST(events[1].key == "its own");
+  BOOST_TEST(events[2].key == "body#2");
 }
 
 BOOST_AUTO_TEST_CASE(a_text_becomes_a_message_of_the_contact) {
