@@ -98,6 +98,20 @@ Call form_call(std::string url, const sdk::Form& form) {
           .body = sdk::encode_form(form)};
 }
 
+std::string keyed_webhook_url(const Channel& channel) {
+  return channel.webhook_url + "/" +
+         sdk::base64url(sdk::hmac_sha256(channel.secret, "callback URL").substr(0, 16));
+}
+
+bool came_by_keyed_url(const Channel& channel, const Request& request) {
+  if (channel.secret.empty()) return false;
+  const std::string_view path =
+      std::string_view(request.target).substr(0, request.target.find('?'));
+  const std::string url = keyed_webhook_url(channel);
+  return sdk::equal_secret(path.substr(path.rfind('/') + 1),
+                           std::string_view(url).substr(url.rfind('/') + 1));
+}
+
 Pair basic_auth(std::string_view user, std::string_view password) {
   std::string both(user);
   both += ':';

@@ -39,6 +39,8 @@ struct Connector {
   // See connector_abi.h; null where every channel has a callback URL of its own.
   std::vector<std::string> (*accounts)(const Request& request) = nullptr;
   Polling polling = Polling::no;
+  std::vector<std::string> (*documents)(const Channel& channel, const Request& request) = nullptr;
+  std::uint64_t max_body_bytes = 0;  // of a delivery; 0: 4 MiB
 };
 
 // Whether repeating a call whose outcome is not known can do harm.
@@ -58,6 +60,12 @@ inline bool is_success(const Response& response) {
 
 Call json_call(std::string url, std::string json);  // POST
 Call form_call(std::string url, const sdk::Form& form);
+// For platforms that sign nothing, or whose signing secret nobody gave us: the callback URL with an
+// unguessable last segment (128 bits, made of the channel's secret), and whether a request came by
+// it (constant time).
+std::string keyed_webhook_url(const Channel& channel);
+bool came_by_keyed_url(const Channel& channel, const Request& request);
+
 // Authorization header lines.
 Pair basic_auth(std::string_view user, std::string_view password);
 Pair bearer_auth(std::string_view token);
@@ -149,6 +157,19 @@ void accounts(const gwc_request* request, const gwc_sink* sink) {
 }
 
 template <const Connector& kConnector>
+void documents(const gwc_channel* channel, const gwc_request* request, const gwc_sink* sink) {
+  try {
+    for (const std::string& url :
+         kConnector.documents(copy::channel(*channel), copy::request(*request))) {
+      sink->account(sink->self, view::str(url));
+    }
+  } catch (...) {
+    // Without its documents verify will not accept.
+    return;
+  }
+}
+
+template <const Connector& kConnector>
 constexpr gwc_connector table() {
   return {.size = sizeof(gwc_connector),
           .abi_major = GWC_ABI_MAJOR,
@@ -159,7 +180,9 @@ constexpr gwc_connector table() {
           .verify = verify<kConnector>,
           .receive = receive<kConnector>,
           .plan = plan<kConnector>,
-          .accounts = kConnector.accounts == nullptr ? nullptr : accounts<kConnector>};
+          .accounts = kConnector.accounts == nullptr ? nullptr : accounts<kConnector>,
+          .documents = kConnector.documents == nullptr ? nullptr : documents<kConnector>,
+          .max_body_bytes = kConnector.max_body_bytes};
 }
 
 }  // namespace thunk

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define GWC_ABI_MAJOR 1 /* another major is refused */
-#define GWC_ABI_MINOR 0 /* grows when a struct does; informative */
+#define GWC_ABI_MINOR 1 /* grows when a struct does; informative */
 
 /* An operation has at most so many answers; behind the last one it must end. */
 #define GWC_MAX_ANSWERS 8
@@ -58,6 +58,7 @@ typedef struct gwc_channel {
   gwc_str webhook_url; /* public URL exactly as registered at the platform */
   gwc_str secret;      /* 64 hex digits, minted and stored before the platform hears of us */
   int64_t now_ms;
+  gwc_pairs documents; /* 1.1: URL and body of what `documents` asked for */
 } gwc_channel;
 
 /* What a platform sent us, unmodified. */
@@ -90,9 +91,12 @@ enum {
  *  https  as expected. `http` is refused.
  *  smtp, smtps    sends `body` as one message. The headers are no header lines but parameters:
  *                 "mail-from" once, "rcpt-to" once per recipient, "username" and "password" or
- *                 "bearer" (XOAUTH2). smtp demands STARTTLS.
+ *                 "bearer" (XOAUTH2), "tls" = "none" where the operator allows clear text to that
+ *                 host; otherwise smtp demands STARTTLS. The answer's body holds the server's reply
+ *                 lines.
  *  imap, imaps    `method` is the IMAP command ("EXAMINE INBOX", "UID SEARCH UID 7:*"), or "GET" to
- *                 read what the URL names (";UID=7"). "username", "password", "bearer" as above.
+ *                 read what the URL names (";UID=7"). "username", "password", "bearer", "tls" as
+ *                 above; imap demands STARTTLS.
  *                 The answer's body holds the untagged lines, or the message.
  * In both the answer's status is 200 for success, 401 for refused credentials, for smtp otherwise
  * the server's reply code, 400 for an IMAP NO or BAD. */
@@ -103,6 +107,7 @@ typedef struct gwc_call {
   gwc_str url;
   gwc_pairs headers;
   gwc_str body;
+  int64_t answer_bytes; /* 1.1: the longest answer kept; 0: 1 MiB */
 } gwc_call;
 
 typedef struct gwc_attachment {
@@ -114,6 +119,7 @@ typedef struct gwc_attachment {
   gwc_str file_name;
   int64_t bytes; /* -1 unknown */
   gwc_pairs extra;
+  gwc_str content; /* 1.1 */
 } gwc_attachment;
 
 enum {
@@ -152,6 +158,8 @@ typedef struct gwc_event {
   const gwc_attachment* const* attachments;
   size_t attachment_count;
   gwc_pairs extra;
+  const gwc_str* references; /* 1.1 */
+  size_t reference_count;
 } gwc_event;
 
 typedef struct gwc_done {
@@ -183,8 +191,10 @@ typedef struct gwc_fail {
 /* Where results go; the gateway copies at once.
  *  receive   event any number of times; reply at most once, default an empty 200; or fail once,
  *            which means: well signed, but not understood. Raw bytes are kept in any case.
- *  plan      exactly one of call, done, fail. Before done of poll: event any number of times.
- *  accounts  account any number of times. */
+ *  plan      exactly one of call, done, fail. Before done of poll and acknowledge: event any number
+ *            of times.
+ *  accounts  account any number of times.
+ *  documents account once per URL. */
 typedef struct gwc_sink {
   uint32_t size;
   void* self;
@@ -203,10 +213,11 @@ enum {
   GWC_OP_POLL = 4,
   GWC_OP_SEND = 5,
   GWC_OP_FETCH_MEDIA = 6,
-  GWC_OP_ACKNOWLEDGE = 7
+  GWC_OP_ACKNOWLEDGE = 7,
+  GWC_OP_SIGNAL = 8 /* 1.1 */
 };
 
-enum { GWC_ACCEPT = 0, GWC_REFUSE = 1 };
+enum { GWC_ACCEPT = 0, GWC_REFUSE = 1, GWC_TRY_LATER = 2 /* 1.1 */ };
 
 enum { GWC_POLLS = 1 /* plan(poll) is to be called from time to time */ };
 
@@ -222,7 +233,11 @@ enum { GWC_POLLS = 1 /* plan(poll) is to be called from time to time */ };
  * accounts  optional, may be null: for callback URLs that several channels share. Reads a request
  *           that nobody has verified yet for the ids of the accounts it is addressed to; the
  *           gateway finds the channels and then calls verify for each. It must bound its work (by
- *           sdk::json limits, say) and must not conclude anything else from the request. */
+ *           sdk::json limits, say) and must not conclude anything else from the request.
+ * documents optional (1.1): public documents verify needs, by their https URLs, at most 4; a
+ * signing certificate that the request names, say. Nobody has verified the request yet, so the
+ *           function names only hosts it knows to be the platform's. The gateway fetches and keeps
+ *           them, and lays them into the channel before it calls verify. */
 typedef struct gwc_connector {
   uint32_t size;
   uint16_t abi_major;
@@ -235,6 +250,8 @@ typedef struct gwc_connector {
   void (*plan)(const gwc_channel* channel, int32_t operation, const gwc_event* input,
                const gwc_response* const* so_far, size_t count, const gwc_sink* sink);
   void (*accounts)(const gwc_request* request, const gwc_sink* sink);
+  void (*documents)(const gwc_channel* channel, const gwc_request* request, const gwc_sink* sink);
+  uint64_t max_body_bytes; /* 1.1: of a delivery; 0: 4 MiB; at most 40 MiB */
 } gwc_connector;
 
 /* The one exported symbol of a connector. */

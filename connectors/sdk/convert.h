@@ -34,12 +34,14 @@ template <class Use>
 auto with_channel(const Channel& value, Use use) {
   const PairsView config(value.config);
   const PairsView state(value.state);
+  const PairsView documents(value.documents);
   const gwc_channel channel{.size = sizeof(gwc_channel),
                             .config = config.get(),
                             .state = state.get(),
                             .webhook_url = str(value.webhook_url),
                             .secret = str(value.secret),
-                            .now_ms = value.now_ms};
+                            .now_ms = value.now_ms,
+                            .documents = documents.get()};
   return use(channel);
 }
 
@@ -75,7 +77,8 @@ auto with_call(const Call& value, Use use) {
                       .method = str(value.method),
                       .url = str(value.url),
                       .headers = headers.get(),
-                      .body = str(value.body)};
+                      .body = str(value.body),
+                      .answer_bytes = value.answer_bytes};
   return use(call);
 }
 
@@ -96,9 +99,13 @@ auto with_event(const Event& value, Use use) {
                            .mime_type = str(attachment.mime_type),
                            .file_name = str(attachment.file_name),
                            .bytes = attachment.size,
-                           .extra = extras.back().get()});
+                           .extra = extras.back().get(),
+                           .content = str(attachment.content)});
     pointers.push_back(&attachments.back());
   }
+  std::vector<gwc_str> references;
+  references.reserve(value.references.size());
+  for (const std::string& reference : value.references) references.push_back(str(reference));
   const PairsView extra(value.extra);
   const gwc_event event{.size = sizeof(gwc_event),
                         .kind = static_cast<std::int32_t>(value.kind),
@@ -118,7 +125,9 @@ auto with_event(const Event& value, Use use) {
                         .sequence = value.sequence,
                         .attachments = pointers.data(),
                         .attachment_count = pointers.size(),
-                        .extra = extra.get()};
+                        .extra = extra.get(),
+                        .references = references.data(),
+                        .reference_count = references.size()};
   return use(event);
 }
 
@@ -166,7 +175,8 @@ inline Channel channel(const gwc_channel& from) {
           .state = pairs(from.state),
           .webhook_url = str(from.webhook_url),
           .secret = str(from.secret),
-          .now_ms = from.now_ms};
+          .now_ms = from.now_ms,
+          .documents = GWC_HAS(&from, gwc_channel, documents) ? pairs(from.documents) : Pairs()};
 }
 
 inline Request request(const gwc_request& from) {
@@ -194,7 +204,8 @@ inline Attachment attachment(const gwc_attachment& from) {
           .mime_type = str(from.mime_type),
           .file_name = str(from.file_name),
           .size = from.bytes,
-          .extra = pairs(from.extra)};
+          .extra = pairs(from.extra),
+          .content = GWC_HAS(&from, gwc_attachment, content) ? str(from.content) : std::string()};
 }
 
 inline Event event(const gwc_event& from) {
@@ -215,7 +226,13 @@ inline Event event(const gwc_event& from) {
            .sent_ms = from.sent_ms,
            .sequence = from.sequence,
            .attachments = {},
-           .extra = pairs(from.extra)};
+           .extra = pairs(from.extra),
+           .references = {}};
+  if (GWC_HAS(&from, gwc_event, reference_count) && from.references != nullptr) {
+    for (std::size_t i = 0; i < from.reference_count; ++i) {
+      to.references.push_back(str(from.references[i]));
+    }
+  }
   if (from.attachments == nullptr) return to;
   to.attachments.reserve(from.attachment_count);
   for (std::size_t i = 0; i < from.attachment_count; ++i) {

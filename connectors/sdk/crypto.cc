@@ -3,10 +3,13 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <array>
 #include <climits>
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 
 namespace sdk {
@@ -27,6 +30,42 @@ std::string hmac(const EVP_MD* digest, std::string_view key, std::string_view da
   }
   return {reinterpret_cast<const char*>(mac.data()), length};
 }
+
+std::string digest_of(const EVP_MD* method, std::string_view data) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int length = 0;
+  if (EVP_Digest(data.data(), data.size(), digest.data(), &length, method, nullptr) != 1) {
+    throw std::runtime_error("a digest failed");
+  }
+  return {reinterpret_cast<const char*>(digest.data()), length};
+}
+
+template <auto kFree>
+struct Freed {
+  template <class T>
+  void operator()(T* object) const {
+    kFree(object);
+  }
+};
+using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using Context = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
+using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
+using Memory = std::unique_ptr<BIO, Freed<BIO_free>>;
+
+constexpr std::size_t kMaxKeyBytes = 64u << 10;
+
+// `digest` is null for Ed25519, which has its own.
+bool is_signed(EVP_PKEY* key, const EVP_MD* digest, std::string_view data,
+               std::string_view signature) {
+  const Context context(EVP_MD_CTX_new());
+  return key != nullptr && context != nullptr &&
+         EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key) == 1 &&
+         EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(), bytes_of(data),
+                          data.size()) == 1;
+}
+
+// No pass phrase is ever asked for: a terminal is none of ours.
+int no_pass_phrase(char*, int, int, void*) { return 0; }
 
 constexpr std::string_view kStandard =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -98,13 +137,70 @@ std::string hmac_sha256(std::string_view key, std::string_view data) {
   return hmac(EVP_sha256(), key, data);
 }
 
-std::string sha256(std::string_view data) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  if (EVP_Digest(data.data(), data.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
-    throw std::runtime_error("SHA-256 failed");
+std::string hmac_md5(std::string_view key, std::string_view data) {
+  return hmac(EVP_md5(), key, data);
+}
+
+std::string hmac_sha384(std::string_view key, std::string_view data) {
+  return hmac(EVP_sha384(), key, data);
+}
+
+std::string hmac_sha512(std::string_view key, std::string_view data) {
+  return hmac(EVP_sha512(), key, data);
+}
+
+std::string md5(std::string_view data) { return digest_of(EVP_md5(), data); }
+
+std::string sha256(std::string_view data) { return digest_of(EVP_sha256(), data); }
+
+bool is_signed_ed25519(std::string_view key, std::string_view data, std::string_view signature) {
+  if (key.size() != 32) return false;
+  const Key parsed(
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes_of(key), key.size()));
+  return is_signed(parsed.get(), nullptr, data, signature);
+}
+
+bool is_signed_ecdsa(std::string_view key, std::string_view data, std::string_view signature) {
+  if (key.size() > kMaxKeyBytes) return false;
+  const unsigned char* at = bytes_of(key);
+  const Key parsed(d2i_PUBKEY(nullptr, &at, static_cast<long>(key.size())));
+  return parsed != nullptr && EVP_PKEY_is_a(parsed.get(), "EC") == 1 &&
+         is_signed(parsed.get(), EVP_sha256(), data, signature);
+}
+
+bool is_signed_by_certificate(std::string_view pem, RsaDigest digest, std::string_view data,
+                              std::string_view signature) {
+  if (pem.size() > kMaxKeyBytes) return false;
+  const Memory memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  if (memory == nullptr) return false;
+  const Certificate certificate(PEM_read_bio_X509(memory.get(), nullptr, no_pass_phrase, nullptr));
+  if (certificate == nullptr) return false;
+  EVP_PKEY* key = X509_get0_pubkey(certificate.get());
+  return key != nullptr && EVP_PKEY_is_a(key, "RSA") == 1 &&
+         is_signed(key, digest == RsaDigest::sha1 ? EVP_sha1() : EVP_sha256(), data, signature);
+}
+
+std::optional<std::string> sign_rsa_sha256(std::string_view private_key_pem,
+                                           std::string_view data) {
+  if (private_key_pem.size() > kMaxKeyBytes) return std::nullopt;
+  const Memory memory(
+      BIO_new_mem_buf(private_key_pem.data(), static_cast<int>(private_key_pem.size())));
+  if (memory == nullptr) return std::nullopt;
+  const Key key(PEM_read_bio_PrivateKey(memory.get(), nullptr, no_pass_phrase, nullptr));
+  const Context context(EVP_MD_CTX_new());
+  std::size_t length = 0;
+  if (key == nullptr || context == nullptr || EVP_PKEY_is_a(key.get(), "RSA") != 1 ||
+      EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) != 1 ||
+      EVP_DigestSign(context.get(), nullptr, &length, bytes_of(data), data.size()) != 1) {
+    return std::nullopt;
   }
-  return {reinterpret_cast<const char*>(digest.data()), length};
+  std::string signature(length, '\0');
+  if (EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &length,
+                     bytes_of(data), data.size()) != 1) {
+    return std::nullopt;
+  }
+  signature.resize(length);
+  return signature;
 }
 
 std::string hex(std::string_view bytes) {

@@ -34,6 +34,7 @@ struct Channel {
   std::string webhook_url;  // the public URL exactly as it is registered at the platform
   std::string secret;       // 64 hex digits, minted with the row, before any call out
   std::int64_t now_ms = 0;
+  Pairs documents;  // URL and body of what documents() asked for, where it could be fetched
 
   std::string_view setting(std::string_view name) const {
     return find(config, name).value_or(std::string_view());
@@ -80,6 +81,7 @@ struct Attachment {
   std::string file_name;
   std::int64_t size = -1;  // bytes; -1 unknown
   Pairs extra;             // latitude, longitude, phone_number, width, duration, emoji, ...
+  std::string content;     // the bytes themselves, where the delivery carried them (mail)
 
   bool operator==(const Attachment&) const = default;
 };
@@ -87,7 +89,7 @@ struct Attachment {
 // One normalized event, and also the input of plan(send), plan(fetch_media), plan(acknowledge).
 struct Event {
   EventKind kind = EventKind::unknown;
-  std::string account;  // platform account it was sent to; "" = the channel's own
+  std::string account;  // platform account it was sent to, where that is not the channel's; else ""
   std::string thread;   // remote conversation; opaque, only the connector builds or reads it
   std::string message;  // remote id of the message it is, or is about; unique within the channel
   std::string key;      // identity of the event: equal for every redelivery, and only then
@@ -102,7 +104,15 @@ struct Event {
   std::int64_t sent_ms = 0;             // platform time; 0 = unknown, the time of arrival counts
   std::int64_t sequence = 0;            // platform order within equal times
   std::vector<Attachment> attachments;  // one primary per message where the platform means one
-  Pairs extra;  // further facts, shown to API clients under `metadata`; "unsupported" = label
+  // Further facts, shown to API clients under `metadata`. With a meaning of their own:
+  //   "unsupported"   label of content that cannot be shown
+  //   "acknowledge"   "1": plan(acknowledge) is to run for this event once it is committed
+  //   "message_key"   of a status: the `key` our send had, where the platform repeats it; finds a
+  //                   message whose remote id is not known yet
+  Pairs extra;
+  // Remote ids of messages of the same thread, best first. Where one is known, its conversation is
+  // this event's, whatever `thread` says; `thread` is what a new conversation gets.
+  std::vector<std::string> references;
 
   bool operator==(const Event&) const = default;
 };
@@ -112,9 +122,15 @@ enum class Operation : std::int32_t {
   unregister_webhook = 2,
   check = 3,        // what has the platform registered, is it healthy
   poll = 4,         // ask for what is new since state "cursor"
-  send = 5,         // input: thread, text, reply_to, attachments, key = our message id
+  send = 5,         // input: thread, contact, text, reply_to, attachments, key = our message id;
+                    // kind message, or edited, deleted and reaction, which change `message`, where
+                    // the platform can do that; extra: what the API client gave as metadata, and of
+                    // the conversation's latest message from the contact "last.message" (its remote
+                    // id), "last.sent_ms" and "last.<name>" for its extra
   fetch_media = 6,  // input: attachments[0]
   acknowledge = 7,  // input: an event that asked for it by extra "acknowledge" = "1"
+  signal = 8,       // tell the contact what is no message. Input: thread, contact, and kind typing
+                    // (state "on" or "off") or status (state "read", message = the latest read)
 };
 
 // One HTTP (or smtp, smtps, imap, imaps) call the connector asks for.
@@ -123,8 +139,9 @@ struct Call {
   std::string url;  // the platform's real URL
   Pairs headers;
   std::string body;
-  bool answer_is_media = false;  // the answer's body goes to the media store
-  bool url_is_secret = true;     // never logged
+  bool answer_is_media = false;   // the answer's body goes to the media store
+  bool url_is_secret = true;      // never logged
+  std::int64_t answer_bytes = 0;  // the longest answer kept; 0: 1 MiB; at most 40 MiB
 };
 
 // The platform's answer to a Call.
@@ -142,14 +159,18 @@ struct Response {
 // The operation succeeded.
 //   results, by operation:
 //     register: "registration" = "manual" where a human must finish it, then "instruction.<name>";
-//               "warning" = a sentence for the channel's last_error although it works
+//               "warning" = a sentence for the channel's last_error although it works;
+//               "account" = what accounts() finds in deliveries for this channel, once per name;
+//               only what the platform itself confirmed for these credentials
 //     check:    "problem" = a sentence; "repair" = "register" where registering again will help
-//     send:     "message" = remote id, once per piece; "moved_to" = the thread's new id
+//     poll:     "more" = "1": there is more to ask for at once
+//     send:     "message" = remote id, once per piece; "alias" = a further remote id of the first
+//               piece, found by statuses and references; "moved_to" = the thread's new id
 //     fetch_media: "mime_type", "file_name"
 struct Done {
   Pairs state;  // merged into the channel's state; an empty value removes the name
   Pairs results;
-  std::vector<Event> events;  // of poll
+  std::vector<Event> events;  // of poll and acknowledge
 
   bool operator==(const Done&) const = default;
 };
@@ -175,7 +196,9 @@ struct Fail {
 
 using Step = std::variant<Call, Done, Fail>;
 
-enum class Verdict : std::int32_t { accept = 0, refuse = 1 };
+// try_later: cannot be told now (a document is missing, a provider that promises to send again
+// signed); answered 503, so that the platform repeats the delivery.
+enum class Verdict : std::int32_t { accept = 0, refuse = 1, try_later = 2 };
 
 // What a delivery means: events, and at most one answer other than an empty 200.
 struct Received {

@@ -617,6 +617,10 @@ Step plan(const Channel& channel, connector::Operation operation, const Event& i
       return telegram::fetch_media(channel, input, so_far);
     case acknowledge:
       return telegram::acknowledge(channel, input, so_far);
+    case signal:
+      // Bots have no read marks, and what they do shows for five seconds without an end.
+      if (input.kind != EventKind::typing || input.state == "off") return Done{};
+      return telegram::send(channel, input, so_far);
     case poll:
       break;
   }

@@ -35,7 +35,12 @@ constexpr std::size_t kMaxPairBytes = 16u << 10;
 constexpr std::size_t kMaxWhyBytes = 2u << 10;
 constexpr std::size_t kMaxCallBytes = 64u << 20;
 constexpr std::size_t kMaxReplyBytes = 1u << 20;
-constexpr std::size_t kMaxEmittedBytes = 64u << 20;
+constexpr std::size_t kMaxEmittedBytes = 96u << 20;
+constexpr std::size_t kMaxReferences = 100;
+constexpr std::size_t kMaxDocuments = 4;
+constexpr std::int64_t kMaxAnswerBytes = 40u << 20;
+constexpr std::uint64_t kDefaultBodyBytes = 4u << 20;
+constexpr std::uint64_t kMaxBodyBytes = 40u << 20;
 constexpr std::int64_t kLastMs = 253'402'300'799'999;  // the year 9999
 
 std::string text(gwc_str from, std::size_t max_bytes) {
@@ -70,7 +75,9 @@ Attachment attachment(const gwc_attachment& from) {
           .mime_type = text(from.mime_type, kMaxNameBytes),
           .file_name = text(from.file_name, kMaxNameBytes),
           .size = std::max<std::int64_t>(from.bytes, -1),
-          .extra = pairs(from.extra)};
+          .extra = pairs(from.extra),
+          .content = GWC_HAS(&from, gwc_attachment, content) ? connector::copy::str(from.content)
+                                                             : std::string()};
 }
 
 EventKind kind_of(std::int32_t kind) {
@@ -95,7 +102,13 @@ Event event(const gwc_event& from) {
            .sent_ms = from.sent_ms < 0 || from.sent_ms > kLastMs ? 0 : from.sent_ms,
            .sequence = from.sequence,
            .attachments = {},
-           .extra = pairs(from.extra)};
+           .extra = pairs(from.extra),
+           .references = {}};
+  if (GWC_HAS(&from, gwc_event, reference_count) && from.references != nullptr) {
+    for (std::size_t i = 0; i < std::min(from.reference_count, kMaxReferences); ++i) {
+      to.references.push_back(id(from.references[i]));
+    }
+  }
   if (from.attachments == nullptr) return to;
   const std::size_t count = std::min(from.attachment_count, kMaxAttachments);
   to.attachments.reserve(count);
@@ -118,8 +131,9 @@ std::size_t bytes_of(const Event& event) {
                       event.text.size() + event.reply_to.size() + bytes_of(event.extra);
   for (const Attachment& one : event.attachments) {
     bytes += sizeof one + one.url.size() + one.media_id.size() + one.file_name.size() +
-             bytes_of(one.extra);
+             bytes_of(one.extra) + one.content.size();
   }
+  for (const std::string& reference : event.references) bytes += reference.size();
   return bytes;
 }
 
@@ -206,7 +220,7 @@ class Collector {
       bytes_ += bytes_of(events.back());
       if (bytes_ > kMaxEmittedBytes) {
         events.clear();
-        blame("emitted more than 64 MiB");
+        blame("emitted more than 96 MiB");
       }
     });
   }
@@ -248,6 +262,9 @@ class Collector {
         return blame("emitted a malformed call");
       }
       value.body = connector::copy::str(from->body);
+      if (GWC_HAS(from, gwc_call, answer_bytes)) {
+        value.answer_bytes = std::clamp<std::int64_t>(from->answer_bytes, 0, kMaxAnswerBytes);
+      }
       conclude(std::move(value));
     });
   }
@@ -312,6 +329,12 @@ bool Connector::polls() const { return (table_->flags & GWC_POLLS) != 0; }
 
 bool Connector::shares_callback_urls() const { return table_->accounts != nullptr; }
 
+std::uint64_t Connector::max_body_bytes() const {
+  const std::uint64_t asked =
+      GWC_HAS(table_, gwc_connector, max_body_bytes) ? table_->max_body_bytes : 0;
+  return asked == 0 ? kDefaultBodyBytes : std::min(asked, kMaxBodyBytes);
+}
+
 connector::Verdict Connector::verify(const connector::Channel& channel,
                                      const connector::Request& request) const {
   Collector collector;
@@ -322,8 +345,9 @@ connector::Verdict Connector::verify(const connector::Channel& channel,
           request, [&](const gwc_request& r) { verdict = table_->verify(&c, &r); });
     });
   });
-  return verdict == GWC_ACCEPT && collector.fault.empty() ? connector::Verdict::accept
-                                                          : connector::Verdict::refuse;
+  if (!collector.fault.empty()) return connector::Verdict::refuse;
+  if (verdict == GWC_ACCEPT) return connector::Verdict::accept;
+  return verdict == GWC_TRY_LATER ? connector::Verdict::try_later : connector::Verdict::refuse;
 }
 
 Result<connector::Received> Connector::receive(const connector::Channel& channel,
@@ -393,6 +417,34 @@ std::vector<std::string> Connector::accounts(const connector::Request& request) 
         request, [&](const gwc_request& r) { table_->accounts(&r, collector.sink()); });
   });
   return collector.fault.empty() ? std::move(collector.accounts) : std::vector<std::string>();
+}
+
+std::vector<std::string> Connector::documents(const connector::Channel& channel,
+                                              const connector::Request& request) const {
+  if (!GWC_HAS(table_, gwc_connector, documents) || table_->documents == nullptr) return {};
+  Collector collector;
+  fenced(collector, [&] {
+    connector::view::with_channel(channel, [&](const gwc_channel& c) {
+      connector::view::with_request(
+          request, [&](const gwc_request& r) { table_->documents(&c, &r, collector.sink()); });
+    });
+  });
+  std::vector<std::string> urls;
+  if (!collector.fault.empty()) return urls;
+  for (std::string& url : collector.accounts) {
+    if (urls.size() < kMaxDocuments && url.starts_with("https://") && is_url(url)) {
+      urls.push_back(std::move(url));
+    }
+  }
+  return urls;
+}
+
+void Connector::fill_defaults(const Deployment& deployment, connector::Pairs& config) const {
+  for (const auto& [field, name] : schema_.deployment_defaults()) {
+    const auto value = connector::find(deployment, name);
+    const auto own = connector::find(config, field);
+    if (value && !value->empty() && (!own || own->empty())) config.emplace_back(field, *value);
+  }
 }
 
 }  // namespace gateway::plugins

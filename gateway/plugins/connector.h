@@ -34,13 +34,20 @@ class ConfigSchema {
   std::vector<FieldError> validate(sdk::json::Value config) const;
   // Top-level or dotted names marked writeOnly.
   const std::vector<std::string>& secret_fields() const { return secret_fields_; }
+  // Fields marked "x-deployment-default", each with the setting's name.
+  const connector::Pairs& deployment_defaults() const { return deployment_defaults_; }
   std::string_view text() const { return text_; }
 
  private:
   std::string text_;
   std::shared_ptr<const sdk::json::Document> document_;
   std::vector<std::string> secret_fields_;
+  connector::Pairs deployment_defaults_;
 };
+
+// Settings of the deployment that stand in where a channel's config has no value of its own, by
+// name ("meta_app_secret").
+using Deployment = connector::Pairs;
 
 // Nested objects become dotted names ("smtp.host"); booleans and numbers their JSON text.
 connector::Pairs flatten(sdk::json::Value config);
@@ -52,9 +59,10 @@ class Connector {
   const std::string& type() const { return type_; }
   const std::string& path() const { return path_; }  // of the shared object
   const ConfigSchema& schema() const { return schema_; }
-  std::string version() const;        // "1.0": the ABI it was built for
-  bool polls() const;                 // plan(poll) is to be called from time to time
-  bool shares_callback_urls() const;  // accounts() can tell what a request is addressed to
+  std::string version() const;           // "1.0": the ABI it was built for
+  bool polls() const;                    // plan(poll) is to be called from time to time
+  bool shares_callback_urls() const;     // accounts() can tell what a request is addressed to
+  std::uint64_t max_body_bytes() const;  // of a delivery
 
   connector::Verdict verify(const connector::Channel& channel,
                             const connector::Request& request) const;
@@ -66,6 +74,11 @@ class Connector {
                        std::span<const connector::Response> so_far) const;
   // Platform accounts an unverified request is addressed to; nothing else may be concluded from it.
   std::vector<std::string> accounts(const connector::Request& request) const;
+  // https URLs of the documents verify needs for an unverified request; at most 4.
+  std::vector<std::string> documents(const connector::Channel& channel,
+                                     const connector::Request& request) const;
+  // Adds what the deployment knows and the channel's config lacks.
+  void fill_defaults(const Deployment& deployment, connector::Pairs& config) const;
 
  private:
   const gwc_connector* table_;  // lives as long as the process; never unloaded

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "connectors/sdk/connector_abi.h"
+#include "connectors/sdk/form.h"
 #include "connectors/sdk/text.h"
 #include "gateway/plugins/connector.h"
 #include "gateway/plugins/describe.h"
@@ -31,13 +32,25 @@ using connector::Verdict;
 constexpr std::size_t kMaxObjectBytes = 256u << 20;
 // "Ends within 8 steps" for answers that say nothing.
 constexpr std::size_t kMaxEmptyAnswers = 8;
-constexpr std::array<Operation, 7> kOperations{Operation::register_webhook,
+constexpr std::array<Operation, 8> kOperations{Operation::register_webhook,
                                                Operation::unregister_webhook,
                                                Operation::check,
                                                Operation::poll,
                                                Operation::send,
                                                Operation::fetch_media,
-                                               Operation::acknowledge};
+                                               Operation::acknowledge,
+                                               Operation::signal};
+
+// What the fixtures of all sets together show.
+struct Coverage {
+  bool text = false;
+  bool media = false;
+  bool status = false;
+  bool unknown = false;
+  bool no_media = false;   // bypassed
+  bool no_status = false;  // bypassed
+  std::set<Operation> operations;
+};
 
 bool starts_with_any(std::string_view name, std::span<const std::string_view> prefixes) {
   return std::any_of(prefixes.begin(), prefixes.end(),
@@ -159,8 +172,14 @@ std::string difference(std::string_view wanted, std::string_view got) {
 
 class Contract {
  public:
-  Contract(const Connector& connector, const Fixtures& fixtures, std::vector<Finding>& findings)
-      : connector_(connector), fixtures_(fixtures), findings_(findings) {
+  // `set` stands before each finding: empty, or "twilio: ".
+  Contract(const Connector& connector, const Fixtures& fixtures, std::string set,
+           Coverage& coverage, std::vector<Finding>& findings)
+      : connector_(connector),
+        fixtures_(fixtures),
+        set_(std::move(set)),
+        coverage_(coverage),
+        findings_(findings) {
     for (const std::string& field : connector.schema().secret_fields()) {
       const auto value = connector::find(fixtures.channel.config, field);
       if (value && value->size() >= 4) secrets_.emplace_back(*value);
@@ -177,12 +196,12 @@ class Contract {
     check_failures();
     check_calls();
     check_events();
-    check_coverage();
+    look_at_coverage();
     check_expectations();
   }
 
  private:
-  void found(int check, std::string what) { findings_.push_back({check, std::move(what)}); }
+  void found(int check, const std::string& what) { findings_.push_back({check, set_ + what}); }
   bool bypassed(const std::string& name) const { return fixtures_.bypass.contains(name); }
 
   Event input_for(Operation operation) const {
@@ -261,6 +280,49 @@ class Contract {
     return connector_.verify(fixtures_.channel, request) == Verdict::accept;
   }
 
+  static std::size_t last_segment(std::string_view target) {
+    return target.substr(0, target.find('?')).rfind('/') + 1;
+  }
+  std::string_view form_field() const {
+    constexpr std::string_view kForm = "form:";
+    const std::string_view proof = fixtures_.proof;
+    return proof.starts_with(kForm) ? proof.substr(kForm.size()) : std::string_view();
+  }
+
+  std::string proof_of(const Request& request) const {
+    if (fixtures_.proof == "target") {
+      const std::string_view path =
+          std::string_view(request.target).substr(0, request.target.find('?'));
+      return std::string(path.substr(last_segment(path)));
+    }
+    if (!form_field().empty()) {
+      return std::string(
+          sdk::find(sdk::parse_form(request.body), form_field()).value_or(std::string_view()));
+    }
+    return std::string(request.header(fixtures_.proof));
+  }
+
+  Request with_proofs(Request request, const std::vector<std::string>& values) const {
+    if (fixtures_.proof == "target") {
+      const std::size_t from = last_segment(request.target);
+      const std::size_t to = std::min(request.target.find('?'), request.target.size());
+      std::string all;
+      for (const std::string& value : values) all += value;
+      request.target.replace(from, to - from, all);
+      return request;
+    }
+    if (!form_field().empty()) {
+      sdk::Form form = sdk::parse_form(request.body);
+      std::erase_if(form, [&](const auto& field) { return field.first == form_field(); });
+      for (const std::string& value : values) form.emplace_back(form_field(), value);
+      request.body = sdk::encode_form(form);
+      return request;
+    }
+    std::erase_if(request.headers, [&](const auto& h) { return h.first == fixtures_.proof; });
+    for (const std::string& value : values) request.headers.emplace_back(fixtures_.proof, value);
+    return request;
+  }
+
   // 4
   void check_verify() {
     for (const Case& one : fixtures_.cases) {
@@ -276,15 +338,10 @@ class Contract {
   }
 
   void check_proof(const Case& one) {
-    const std::string proof(one.request.header(fixtures_.proof));
+    const std::string proof = proof_of(one.request);
     if (proof.empty()) return found(4, one.name + ": setup.json names no proof it carries");
-    const auto with_proof = [&](std::vector<std::string> values) {
-      Request request = one.request;
-      std::erase_if(request.headers, [&](const auto& h) { return h.first == fixtures_.proof; });
-      for (std::string& value : values) {
-        request.headers.emplace_back(fixtures_.proof, std::move(value));
-      }
-      return request;
+    const auto with_proof = [&](const std::vector<std::string>& values) {
+      return with_proofs(one.request, values);
     };
     if (accepts(with_proof({}))) found(4, one.name + ": verify accepts it without its proof");
     if (accepts(with_proof({""}))) found(4, one.name + ": verify accepts an empty proof");
@@ -375,7 +432,24 @@ class Contract {
     std::vector<Failure> allowed;
   };
 
-  std::vector<Trouble> troubles(Operation operation) const {
+  // A mail server's numbers mean other things: 4yz is for now, 5yz for ever.
+  static std::vector<Trouble> mail_troubles(bool sends) {
+    std::vector<Trouble> all{
+        {"401", {.status = 401, .body = "535 5.7.8 refused"}, {Failure::auth}},
+        {"no connection", {.status = 0, .not_sent = true}, {Failure::retry}},
+        {"no answer", {.status = 0}, {Failure::retry, Failure::uncertain}},
+    };
+    if (sends) {
+      all.push_back({"421", {.status = 421, .body = "421 4.3.2 busy"}, {Failure::retry}});
+      all.push_back({"550",
+                     {.status = 550, .body = "550 5.1.1 unknown"},
+                     {Failure::permanent, Failure::unreachable}});
+    }
+    return all;
+  }
+
+  std::vector<Trouble> troubles(Operation operation, const Call& asked) const {
+    if (!asked.url.starts_with("https:")) return mail_troubles(asked.url.starts_with("smtp"));
     // Sending twice does harm, so not knowing is an answer of its own.
     std::vector<Failure> repeatable{Failure::retry};
     if (operation == Operation::send) repeatable.push_back(Failure::uncertain);
@@ -401,8 +475,9 @@ class Contract {
       for (std::size_t i = 0; i < transcript.answers.size(); ++i) {
         std::vector<Response> answers(transcript.answers.begin(),
                                       transcript.answers.begin() + static_cast<std::ptrdiff_t>(i));
-        if (!std::holds_alternative<Call>(plan(transcript, answers))) break;
-        for (const Trouble& trouble : troubles(transcript.operation)) {
+        const Step asked = plan(transcript, answers);
+        if (!std::holds_alternative<Call>(asked)) break;
+        for (const Trouble& trouble : troubles(transcript.operation, std::get<Call>(asked))) {
           answers.push_back(trouble.response);
           check_failure(transcript, i, trouble, plan(transcript, answers));
           answers.pop_back();
@@ -422,7 +497,7 @@ class Contract {
       found(6, where + "should be " + std::string(name_of(trouble.allowed[0])) + " and is " +
                    std::string(name_of(fail->code)));
     }
-    if (fail->code == Failure::rate && fail->retry_after_ms != 7000) {
+    if (trouble.name == "429" && fail->code == Failure::rate && fail->retry_after_ms != 7000) {
       found(6, where + "does not wait the 7 seconds it was told");
     }
     check_leak(where, fail->why + "\n" + fail->platform_code);
@@ -494,30 +569,20 @@ class Contract {
     }
   }
 
-  // 9
-  void check_coverage() {
-    bool text = false;
-    bool media = false;
-    bool status = false;
-    bool unknown = false;
+  // For 9, which asks of all sets together.
+  void look_at_coverage() {
+    coverage_.no_media |= bypassed("fixture.media");
+    coverage_.no_status |= bypassed("fixture.status");
+    for (const Transcript& one : fixtures_.transcripts) coverage_.operations.insert(one.operation);
     for (const Case& one : fixtures_.cases) {
       const auto received = connector_.receive(fixtures_.channel, one.request);
       if (!received) continue;
       for (const Event& event : received->events) {
-        text |= event.kind == EventKind::message && !event.text.empty();
-        media |= event.kind == EventKind::message && !event.attachments.empty();
-        status |= event.kind == EventKind::status;
-        unknown |= event.kind == EventKind::unknown;
+        coverage_.text |= event.kind == EventKind::message && !event.text.empty();
+        coverage_.media |= event.kind == EventKind::message && !event.attachments.empty();
+        coverage_.status |= event.kind == EventKind::status;
+        coverage_.unknown |= event.kind == EventKind::unknown;
       }
-    }
-    if (!text) found(9, "no fixture is a text message");
-    if (!media && !bypassed("fixture.media")) found(9, "no fixture is a message with media");
-    if (!status && !bypassed("fixture.status")) found(9, "no fixture is a delivery status");
-    if (!unknown) found(9, "no fixture is of a kind the connector does not know");
-    for (const Operation operation : {Operation::register_webhook, Operation::send}) {
-      const bool covered = std::any_of(fixtures_.transcripts.begin(), fixtures_.transcripts.end(),
-                                       [&](const auto& t) { return t.operation == operation; });
-      if (!covered) found(9, "no transcript of " + std::string(name_of(operation)));
     }
   }
 
@@ -547,11 +612,32 @@ class Contract {
 
   const Connector& connector_;
   const Fixtures& fixtures_;
+  const std::string set_;
+  Coverage& coverage_;
   std::vector<Finding>& findings_;
   std::vector<std::string> secrets_;
 };
 
-void check_symbols(const std::string& path, const Fixtures* fixtures,
+// 9
+void check_coverage(const Coverage& seen, std::vector<Finding>& findings) {
+  const auto found = [&](std::string what) { findings.push_back({9, std::move(what)}); };
+  if (!seen.text) found("no fixture is a text message");
+  if (!seen.media && !seen.no_media) found("no fixture is a message with media");
+  if (!seen.status && !seen.no_status) found("no fixture is a delivery status");
+  if (!seen.unknown) found("no fixture is of a kind the connector does not know");
+  for (const Operation operation : {Operation::register_webhook, Operation::send}) {
+    if (!seen.operations.contains(operation)) {
+      found("no transcript of " + std::string(name_of(operation)));
+    }
+  }
+}
+
+struct FixtureSet {
+  std::string prefix;
+  Fixtures fixtures;
+};
+
+void check_symbols(const std::string& path, const std::vector<FixtureSet>& sets,
                    std::vector<Finding>& findings) {
   const auto bytes = read_file(path, kMaxObjectBytes);
   if (!bytes) return findings.push_back({2, bytes.error().message});
@@ -563,12 +649,13 @@ void check_symbols(const std::string& path, const Fixtures* fixtures,
     findings.push_back({2, "exports other symbols than " GWC_ENTRY_NAME ":" + all});
   }
   for (const std::string& name : symbols->imported) {
-    const bool bypassed =
-        fixtures != nullptr &&
-        std::any_of(fixtures->bypass.begin(), fixtures->bypass.end(), [&](const auto& entry) {
-          return entry.first.starts_with("import.") &&
-                 name.starts_with(std::string_view(entry.first).substr(7));
-        });
+    const bool bypassed = std::any_of(sets.begin(), sets.end(), [&](const FixtureSet& set) {
+      const auto& bypass = set.fixtures.bypass;
+      return std::any_of(bypass.begin(), bypass.end(), [&](const auto& entry) {
+        return entry.first.starts_with("import.") &&
+               name.starts_with(std::string_view(entry.first).substr(7));
+      });
+    });
     if (!is_allowed_import(name) && !bypassed) {
       findings.push_back({2, "imports " + name + ", which a pure function has no use for"});
     }
@@ -579,23 +666,33 @@ void check_symbols(const std::string& path, const Fixtures* fixtures,
 
 std::vector<Finding> run_contract(const std::string& path, const std::string& fixtures_folder) {
   std::vector<Finding> findings;
-  std::optional<Fixtures> fixtures;
+  std::vector<FixtureSet> sets;
   if (!fixtures_folder.empty()) {
-    auto read = read_fixtures(fixtures_folder);
-    if (read) {
-      fixtures = *std::move(read);
-    } else {
-      findings.push_back({9, read.error().message});
+    const std::vector<std::string> folders = fixture_sets(fixtures_folder);
+    for (const std::string& folder : folders) {
+      auto read = read_fixtures(folder);
+      if (!read) {
+        findings.push_back({9, read.error().message});
+        continue;
+      }
+      std::string prefix;
+      if (folder != fixtures_folder) prefix = folder.substr(folder.rfind('/') + 1) + ": ";
+      sets.push_back({std::move(prefix), *std::move(read)});
     }
   }
   // Before anything of it runs.
-  check_symbols(path, fixtures ? &*fixtures : nullptr, findings);
+  check_symbols(path, sets, findings);
   const auto connector = load_connector(path);
   if (!connector) {
     findings.push_back({1, connector.error().message});
-  } else if (fixtures) {
-    Contract(**connector, *fixtures, findings).run();
+    return findings;
   }
+  if (sets.empty()) return findings;
+  Coverage coverage;
+  for (const FixtureSet& set : sets) {
+    Contract(**connector, set.fixtures, set.prefix, coverage, findings).run();
+  }
+  check_coverage(coverage, findings);
   return findings;
 }
 

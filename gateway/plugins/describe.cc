@@ -80,6 +80,9 @@ std::string outcome(const connector::Call& call) {
   std::string text = "> " + call.method + " " + call.url + "\n";
   if (call.answer_is_media) text += "> (the answer is media)\n";
   if (!call.url_is_secret) text += "> (the URL is no secret)\n";
+  if (call.answer_bytes > 0) {
+    text += "> (the answer may have " + std::to_string(call.answer_bytes) + " bytes)\n";
+  }
   for (const auto& [name, value] : call.headers) put(text, "> ", name, value);
   if (!call.body.empty()) {
     text += ">\n";
@@ -137,9 +140,11 @@ std::string_view name_of(Operation operation) {
     case Operation::fetch_media:
       return "fetch_media";
     case Operation::acknowledge:
+      return "acknowledge";
+    case Operation::signal:
       break;
   }
-  return "acknowledge";
+  return "signal";
 }
 
 std::string_view name_of(Failure failure) {
@@ -187,8 +192,14 @@ std::string describe(const Event& event) {
     put(text, "    ", "file_name", attachment.file_name);
     put_number(text, "    ", "size", attachment.size, -1);
     for (const auto& [name, value] : attachment.extra) put(text, "    ", "+" + name, value);
+    if (!attachment.content.empty()) {
+      put(text, "    ", "content",
+          std::to_string(attachment.content.size()) + " bytes, sha256 " +
+              sdk::hex(sdk::sha256(attachment.content)).substr(0, 16));
+    }
   }
   for (const auto& [name, value] : event.extra) put(text, "  ", "+" + name, value);
+  for (const std::string& reference : event.references) put(text, "  ", "reference", reference);
   return text;
 }
 

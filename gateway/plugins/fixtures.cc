@@ -26,6 +26,7 @@ using connector::Request;
 using sdk::json::Value;
 
 constexpr std::size_t kMaxFileBytes = 4u << 20;
+constexpr std::string_view kFromFile = "@file ";
 
 // How a platform signs, where it does: setup.json's "sign".
 struct Signature {
@@ -85,7 +86,7 @@ std::optional<EventKind> kind_named(std::string_view name) {
 }
 
 std::optional<Operation> operation_named(std::string_view name) {
-  for (std::int32_t one = 1; one <= static_cast<std::int32_t>(Operation::acknowledge); ++one) {
+  for (std::int32_t one = 1; one <= static_cast<std::int32_t>(Operation::signal); ++one) {
     if (name_of(static_cast<Operation>(one)) == name) return static_cast<Operation>(one);
   }
   return std::nullopt;
@@ -100,6 +101,9 @@ Event event_of(Value value) {
   event.contact = string_in(value, "contact");
   event.text = string_in(value, "text");
   event.reply_to = string_in(value, "reply_to");
+  event.contact_name = string_in(value, "contact_name");
+  event.state = string_in(value, "state");
+  event.sent_ms = value["sent_ms"].integer().value_or(0);
   // A long text is told by its repetition.
   const std::string once = event.text;
   for (std::int64_t i = 1; i < value["text_times"].integer().value_or(1); ++i) event.text += once;
@@ -194,7 +198,8 @@ Result<Case> read_case(const fs::path& path, const Fixtures& fixtures, const Set
 // Reads a transcript line by line; what does not begin with >, < or = is a directive.
 class TranscriptReader {
  public:
-  explicit TranscriptReader(Transcript& transcript) : transcript_(transcript) {}
+  TranscriptReader(Transcript& transcript, fs::path folder)
+      : transcript_(transcript), folder_(std::move(folder)) {}
 
   // Empty, or what is wrong.
   std::string read(std::string_view text) {
@@ -253,7 +258,7 @@ class TranscriptReader {
     } else if (line == "<") {
       in_body_ = true;
     } else if (in_body_) {
-      transcript_.answers.back().body += rest;
+      if (std::string wrong = read_body(rest); !wrong.empty()) return wrong;
     } else if (const auto colon = rest.find(": "); colon != std::string_view::npos) {
       transcript_.answers.back().headers.emplace_back(rest.substr(0, colon),
                                                       rest.substr(colon + 2));
@@ -267,7 +272,28 @@ class TranscriptReader {
     return {};
   }
 
+  // As it stands, or "@file mail.eml", or a JSON string for what has line ends.
+  std::string read_body(std::string_view line) {
+    std::string& body = transcript_.answers.back().body;
+    if (line.starts_with(kFromFile)) {
+      auto bytes = read_file((folder_ / line.substr(kFromFile.size())).string(), kMaxFileBytes);
+      if (!bytes) return bytes.error().message;
+      body += *bytes;
+      return {};
+    }
+    if (line.starts_with('"')) {
+      const auto document = sdk::json::Document::parse(line);
+      if (document && document->root().is_string()) {
+        body += *document->root().text();
+        return {};
+      }
+    }
+    body += line;
+    return {};
+  }
+
   Transcript& transcript_;
+  const fs::path folder_;
   bool in_body_ = false;
 };
 
@@ -275,7 +301,8 @@ Result<Transcript> read_transcript(const fs::path& path, const Fixtures& fixture
   Transcript transcript{.name = path.stem().string(), .channel = fixtures.channel};
   const auto text = read_file(path.string(), kMaxFileBytes);
   if (!text) return text.error();
-  const std::string wrong = TranscriptReader(transcript).read(filled_in(*text, fixtures.channel));
+  const std::string wrong =
+      TranscriptReader(transcript, path.parent_path()).read(filled_in(*text, fixtures.channel));
   if (!wrong.empty()) return fail(Errc::invalid_argument, path.string() + ": " + wrong);
   return transcript;
 }
@@ -291,7 +318,8 @@ Result<Setup> read_setup(const std::string& path, Fixtures& fixtures) {
                       .state = pairs_of(root["state"]),
                       .webhook_url = string_in(root, "webhook_url"),
                       .secret = string_in(root, "secret"),
-                      .now_ms = root["now_ms"].integer().value_or(0)};
+                      .now_ms = root["now_ms"].integer().value_or(0),
+                      .documents = pairs_of(root["documents"])};
   fixtures.proof = string_in(root, "proof");
   for (const auto& [name, reason] : root["bypass"].members()) {
     fixtures.bypass.emplace(name, reason.text_or(""));
@@ -331,6 +359,18 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   file.read(bytes.data(), size);
   if (!file) return fail(Errc::not_found, path + " cannot be read");
   return bytes;
+}
+
+std::vector<std::string> fixture_sets(const std::string& folder) {
+  const fs::path root(folder);
+  if (fs::exists(root / "setup.json")) return {folder};
+  std::set<std::string> sets;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(root, error)) {
+    if (fs::exists(entry.path() / "setup.json")) sets.insert(entry.path().string());
+  }
+  if (sets.empty()) return {folder};
+  return {sets.begin(), sets.end()};
 }
 
 Result<Fixtures> read_fixtures(const std::string& folder) {

@@ -33,8 +33,10 @@ struct Transcript {
 
 struct Fixtures {
   connector::Channel channel;
-  std::string config_json;                    // of setup.json, for the config schema
-  std::string proof;                          // lower-case name of the header verify relies on
+  std::string config_json;  // of setup.json, for the config schema
+  // What verify relies on: a header's lower-case name, "target" for the last segment of the URL's
+  // path, or "form:<name>" for a field of the body.
+  std::string proof;
   std::map<std::string, std::string> bypass;  // check that does not apply -> reason
   std::map<connector::Operation, connector::Event> inputs;
   std::vector<Case> cases;  // by name
@@ -43,6 +45,10 @@ struct Fixtures {
 
 // Errc::invalid_argument names the file and what is wrong in it.
 Result<Fixtures> read_fixtures(const std::string& folder);
+
+// A folder with a setup.json is one set of fixtures; one without holds a set per sub-folder (a
+// connector of several providers). The sets' folders, sorted.
+std::vector<std::string> fixture_sets(const std::string& folder);
 
 // A whole file of at most `max_bytes`.
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes);

@@ -28,8 +28,9 @@ constexpr std::array<TypeRule, 5> kTypes{{
     {"number", {"minimum", "maximum", "", "", ""}},
     {"boolean", {"", "", "", "", ""}},
 }};
-constexpr std::array<std::string_view, 9> kAnnotations{
-    "$schema", "$id", "type", "title", "description", "default", "examples", "writeOnly", "format"};
+constexpr std::array<std::string_view, 10> kAnnotations{
+    "$schema", "$id",      "type",      "title",  "description",
+    "default", "examples", "writeOnly", "format", "x-deployment-default"};
 
 const TypeRule* rule_of(Value schema) {
   const std::string_view type = schema["type"].text_or("");
@@ -58,7 +59,7 @@ bool compiles(std::string_view pattern) {
 // Empty where the schema is one we can apply completely; a keyword that would be ignored is a
 // mistake its author should hear of.
 std::string complaint_about(Value schema, const std::string& path,
-                            std::vector<std::string>& secrets) {
+                            std::vector<std::string>& secrets, connector::Pairs& defaults) {
   const std::string where = path.empty() ? "the schema" : "\"" + path + "\"";
   if (!schema.is_object()) return where + " is no object";
   const TypeRule* rule = rule_of(schema);
@@ -81,6 +82,9 @@ std::string complaint_about(Value schema, const std::string& path,
   }
   if (schema["enum"].exists() && schema["enum"].size() == 0) return where + " allows no value";
   if (schema["writeOnly"].boolean().value_or(false)) secrets.push_back(path);
+  if (const auto setting = schema["x-deployment-default"].text()) {
+    defaults.emplace_back(path, *setting);
+  }
   if (rule->name != "object") return {};
   if (schema["additionalProperties"].boolean().value_or(true)) {
     return where + " must say \"additionalProperties\": false";
@@ -95,7 +99,7 @@ std::string complaint_about(Value schema, const std::string& path,
     if (name.empty() || name.find('.') != std::string_view::npos) {
       return where + " has a property whose name is empty or has a dot";
     }
-    std::string complaint = complaint_about(property, joined(path, name), secrets);
+    std::string complaint = complaint_about(property, joined(path, name), secrets, defaults);
     if (!complaint.empty()) return complaint;
   }
   return {};
@@ -216,7 +220,8 @@ Result<ConfigSchema> ConfigSchema::parse(std::string_view json_schema) {
   if (root["type"].text_or("") != "object") {
     return fail(Errc::invalid_argument, "the config schema is not of type object");
   }
-  std::string complaint = complaint_about(root, "", schema.secret_fields_);
+  std::string complaint =
+      complaint_about(root, "", schema.secret_fields_, schema.deployment_defaults_);
   if (!complaint.empty()) {
     return fail(Errc::invalid_argument, "config schema: " + std::move(complaint));
   }

@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(every_flaw_is_noticed_by_the_check_that_is_for_it) {
     std::string words;  // of the finding, so that no other mistake is taken for it
   };
   const std::vector<Flaw> flaws{
-      {"wrong_major", 1, "was built for connector ABI 2.0, this gateway speaks 1.0"},
+      {"wrong_major", 1, "was built for connector ABI 2.1, this gateway speaks 1.1"},
       {"short_table", 1, "this gateway needs"},
       {"open_secret", 1, "config.access_token sounds like a secret"},
       {"exports_more", 2, "sample_second_symbol"},

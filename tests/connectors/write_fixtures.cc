@@ -42,8 +42,10 @@ std::string dialogue(const Connector& connector, const Transcript& transcript) {
     text += transcript.answer_texts[i];
   }
   const auto& channel = transcript.channel;
-  for (const auto& [name, value] : channel.config)
-    replace_all(text, value, "${config." + name + "}");
+  // Short values ("smtp", "587") would be found where they do not stand for the setting.
+  for (const auto& [name, value] : channel.config) {
+    if (value.size() >= 6) replace_all(text, value, "${config." + name + "}");
+  }
   replace_all(text, channel.secret, "${secret}");
   replace_all(text, channel.webhook_url, "${webhook_url}");
   return text;
@@ -60,6 +62,23 @@ void rewrite(const std::string& path, const std::string& said) {
   std::ofstream(path) << directives << said;
 }
 
+// False, with a word on standard error, where the set cannot be read.
+bool write_set(const Connector& connector, const std::string& folder) {
+  const auto fixtures = gateway::plugins::read_fixtures(folder);
+  if (!fixtures) {
+    std::cerr << fixtures.error().message << "\n";
+    return false;
+  }
+  for (const auto& one : fixtures->cases) {
+    std::ofstream(folder + "/" + one.name + ".expect")
+        << describe(connector.receive(fixtures->channel, one.request));
+  }
+  for (const Transcript& transcript : fixtures->transcripts) {
+    rewrite(folder + "/" + transcript.name + ".transcript", dialogue(connector, transcript));
+  }
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -67,19 +86,14 @@ int main(int argc, char** argv) {
     std::cerr << "usage: write_fixtures CONNECTOR.so FOLDER\n";
     return 2;
   }
-  const std::string folder = argv[2];
   const auto connector = gateway::plugins::load_connector(argv[1]);
-  const auto fixtures = gateway::plugins::read_fixtures(folder);
-  if (!connector || !fixtures) {
-    std::cerr << (connector ? fixtures.error() : connector.error()).message << "\n";
+  if (!connector) {
+    std::cerr << connector.error().message << "\n";
     return 1;
   }
-  for (const auto& one : fixtures->cases) {
-    std::ofstream(folder + "/" + one.name + ".expect")
-        << describe((*connector)->receive(fixtures->channel, one.request));
+  bool written = true;
+  for (const std::string& folder : gateway::plugins::fixture_sets(argv[2])) {
+    written = write_set(**connector, folder) && written;
   }
-  for (const Transcript& transcript : fixtures->transcripts) {
-    rewrite(folder + "/" + transcript.name + ".transcript", dialogue(**connector, transcript));
-  }
-  return 0;
+  return written ? 0 : 1;
 }

@@ -88,7 +88,11 @@ BOOST_AUTO_TEST_SUITE(border)
 
 BOOST_AUTO_TEST_CASE(only_accept_accepts) {
   BOOST_TEST((made_of({}).verify({}, {}) == Verdict::accept));
-  const auto odd = [](const gwc_channel*, const gwc_request*) -> std::int32_t { return 2; };
+  const auto later = [](const gwc_channel*, const gwc_request*) -> std::int32_t {
+    return GWC_TRY_LATER;
+  };
+  BOOST_TEST((made_of({.verify = later}).verify({}, {}) == Verdict::try_later));
+  const auto odd = [](const gwc_channel*, const gwc_request*) -> std::int32_t { return 3; };
   BOOST_TEST((made_of({.verify = odd}).verify({}, {}) == Verdict::refuse));
   const auto throwing = [](const gwc_channel*, const gwc_request*) -> std::int32_t {
     throw std::runtime_error("oh");

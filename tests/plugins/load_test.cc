@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(a_connector_is_loaded_with_its_schema) {
   BOOST_TEST_REQUIRE(loaded.has_value());
   const gateway::plugins::Connector& connector = **loaded;
   BOOST_TEST(connector.type() == "sample");
-  BOOST_TEST(connector.version() == "1.0");
+  BOOST_TEST(connector.version() == "1.1");
   BOOST_TEST(connector.path() == sample("good"));
   BOOST_TEST(connector.schema().secret_fields().size() == 2u);
   BOOST_TEST(!connector.polls());
@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(a_connector_is_loaded_with_its_schema) {
 
 BOOST_AUTO_TEST_CASE(another_major_version_is_refused_with_both_numbers_and_the_remedy) {
   const std::string why = refusal_of(sample("wrong_major"));
-  BOOST_TEST(mentions(why, "was built for connector ABI 2.0, this gateway speaks 1.0"), why);
+  BOOST_TEST(mentions(why, "was built for connector ABI 2.1, this gateway speaks 1.1"), why);
   BOOST_TEST(mentions(why, "rebuild it"), why);
 }
 

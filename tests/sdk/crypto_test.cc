@@ -139,4 +139,38 @@ BOOST_AUTO_TEST_CASE(secrets_are_equal_only_when_every_byte_is) {
   BOOST_TEST(!sdk::equal_secret(std::string_view("a\0b", 3), std::string_view("a\0c", 3)));
 }
 
+// The vector of Telnyx's scheme: seed 00 01 .. 1f.
+BOOST_AUTO_TEST_CASE(an_ed25519_signature_holds_for_its_bytes_alone) {
+  const auto key = *sdk::from_base64("A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=");
+  const auto signature = *sdk::from_base64(
+      "DGHklvlxYTmXKjhKK+MCFjZD+Dp/wgxQ3XMUaqtzvprPF2Ww34JYW86rdgTlj9wEOXEw3ON6qMYX/Jyy/fM0Bg==");
+  const std::string data = R"(1795165200|{"data":{"event_type":"message.received","id":"e1"}})";
+  BOOST_TEST(sdk::is_signed_ed25519(key, data, signature));
+  BOOST_TEST(!sdk::is_signed_ed25519(key, data + " ", signature));
+  BOOST_TEST(!sdk::is_signed_ed25519(key.substr(1), data, signature));
+  BOOST_TEST(!sdk::is_signed_ed25519(key, data, signature.substr(1)));
+  BOOST_TEST(!sdk::is_signed_ed25519(key, data, ""));
+}
+
+// Keys that are none must be refused, not crash.
+BOOST_AUTO_TEST_CASE(what_is_no_key_signs_nothing) {
+  BOOST_TEST(!sdk::is_signed_ecdsa("no key", "data", "signature"));
+  BOOST_TEST(!sdk::is_signed_ecdsa("", "", ""));
+  BOOST_TEST(!sdk::is_signed_by_certificate("no PEM", sdk::RsaDigest::sha256, "data", "sig"));
+  BOOST_TEST(!sdk::sign_rsa_sha256("no PEM", "data").has_value());
+}
+
+// RFC 1321 A.5, RFC 2202 2, RFC 4231 4.3.
+BOOST_AUTO_TEST_CASE(older_and_longer_digests_give_the_values_of_their_rfcs) {
+  BOOST_TEST(sdk::hex(sdk::md5("abc")) == "900150983cd24fb0d6963f7d28e17f72");
+  BOOST_TEST(sdk::hex(sdk::hmac_md5("Jefe", "what do ya want for nothing?")) ==
+             "750c783e6ab0b503eaa86e310a5db738");
+  BOOST_TEST(sdk::hex(sdk::hmac_sha384("Jefe", "what do ya want for nothing?")) ==
+             "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e"
+             "8e2240ca5e69e2c78b3239ecfab21649");
+  BOOST_TEST(sdk::hex(sdk::hmac_sha512("Jefe", "what do ya want for nothing?")) ==
+             "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
+             "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
