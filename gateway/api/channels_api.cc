@@ -1,8 +1,9 @@
 #include "gateway/api/channels_api.h"
 
-#include <array>
 #include <utility>
+#include <vector>
 
+#include "connectors/sdk/connector.h"
 #include "connectors/sdk/crypto.h"
 #include "connectors/sdk/json.h"
 #include "gateway/api/channel_config.h"
@@ -17,13 +18,9 @@ using domain::RegistrationState;
 
 constexpr int kUpdateAttempts = 3;
 constexpr std::size_t kSecretBytes = 32;
-constexpr std::array<std::string_view, 8> kTypes = {"webchat",  "widget",    "email", "whatsapp",
-                                                    "telegram", "instagram", "x",     "sms"};
 
 Answer no_channel() { return refused(Errc::not_found, "Channel not found"); }
 Answer no_business() { return refused(Errc::not_found, "Business not found"); }
-
-bool is_meta(std::string_view type) { return type == "whatsapp" || type == "instagram"; }
 
 // How much of the secrets the reader is shown.
 enum class View {
@@ -37,42 +34,85 @@ struct Shown {
   std::string echo;  // the config, with View::echo
 };
 
-// config with the instructions a Meta channel carries.
+connector::Channel values_of(const ApiContext& context, const store::Channel& channel) {
+  connector::Channel values;
+  const auto config = sdk::json::Document::parse(channel.config.reveal(), sdk::json::kApiLimits);
+  if (config) values.config = plugins::flatten(config->root());
+  if (const auto* connector = context.registry.find(channel.type)) {
+    connector->fill_defaults(context.deployment, values.config);
+  }
+  values.webhook_url =
+      context.settings.public_url + "/api/v1/webhooks/" + channel.type + "/" + channel.id.text();
+  values.secret = channel.secret.reveal();
+  return values;
+}
+
+// What a human enters at the platform: as the registration found it, else what the schema says the
+// platform asks for. No value is secret from a reader who sees the channel's secrets.
+connector::Pairs instructions_of(const ApiContext& context, const store::Channel& channel,
+                                 const plugins::ConfigSchema* schema) {
+  connector::Pairs instructions;
+  if (channel.instructions) {
+    const auto stored = sdk::json::Document::parse(*channel.instructions, sdk::json::kApiLimits);
+    if (stored) instructions = plugins::flatten(stored->root());
+  }
+  if (!instructions.empty() || schema == nullptr || !schema->manual_setup()) return instructions;
+  const auto& setup = *schema->manual_setup();
+  const connector::Channel values = values_of(context, channel);
+  const bool keyed = !setup.keyed_unless.empty() && values.setting(setup.keyed_unless).empty();
+  instructions.emplace_back("callback_url",
+                            keyed ? connector::keyed_webhook_url(values) : values.webhook_url);
+  for (const auto& field : setup.fields) instructions.emplace_back(field, values.setting(field));
+  return instructions;
+}
+
+void write_instructions(sdk::json::Writer& out, const ApiContext& context,
+                        const store::Channel& channel, const connector::Pairs& instructions,
+                        View view) {
+  // The key in a callback URL is as good as a signature.
+  const std::string keyed = connector::keyed_webhook_url(values_of(context, channel));
+  const auto key_at = keyed.rfind('/') + 1;
+  out.object();
+  for (const auto& [name, value] : instructions) {
+    if (view != View::masked) {
+      out.member(name, value);
+    } else if (value == keyed) {
+      out.member(name, keyed.substr(0, key_at) + mask(keyed.substr(key_at)));
+    } else {
+      out.member(name, name.ends_with("_url") ? value : mask(value));
+    }
+  }
+  out.end();
+}
+
+// config, with the instructions a Meta channel carries there.
 std::string config_json(const ApiContext& context, const store::Channel& channel,
-                        const Shown& shown) {
-  const auto* schema = schema_of(context.registry, channel.type);
+                        const Shown& shown, const plugins::ConfigSchema* schema,
+                        const connector::Pairs& instructions) {
   std::string config = shown.view == View::echo   ? shown.echo
                        : shown.view == View::full ? channel.config.reveal()
                                                   : masked_config(schema, channel.config.reveal());
-  if (!is_meta(channel.type) || !channel.instructions) return config;
-  const auto instructions =
-      sdk::json::Document::parse(*channel.instructions, sdk::json::kApiLimits);
+  if (schema == nullptr || !schema->manual_setup()) return config;
   const auto document = sdk::json::Document::parse(config, sdk::json::kApiLimits);
-  if (!instructions || !document) return config;
+  if (!document) return config;
   sdk::json::Writer out;
   out.object();
   for (const auto& [name, member] : document->root().members()) out.member(name, member);
-  out.key(kSetupInstructions).object();
-  for (const auto& [name, member] : instructions->root().members()) {
-    const bool hide = shown.view == View::masked && name != "callback_url" && member.is_string();
-    out.key(name);
-    if (hide) {
-      out.value(mask(*member.text()));
-    } else {
-      out.value(member);
-    }
-  }
-  return out.end().end().take();
+  out.key(kSetupInstructions);
+  write_instructions(out, context, channel, instructions, shown.view);
+  return out.end().take();
 }
 
 void write_channel(sdk::json::Writer& out, const ApiContext& context, const store::Channel& channel,
                    const Shown& shown) {
+  const auto* schema = schema_of(context.registry, channel.type);
+  const auto instructions = instructions_of(context, channel, schema);
   out.object()
       .member("id", channel.id.text())
       .member("business_id", channel.business.text())
       .member("type", channel.type)
       .key("config")
-      .raw(config_json(context, channel, shown))
+      .raw(config_json(context, channel, shown, schema, instructions))
       .member("is_active", channel.is_active)
       .member("created_at", iso8601(channel.created_ms))
       .key("registration")
@@ -84,6 +124,10 @@ void write_channel(sdk::json::Writer& out, const ApiContext& context, const stor
     out.value(iso8601(*channel.registration_checked_ms));
   } else {
     out.null();
+  }
+  if (channel.registration == RegistrationState::manual && !instructions.empty()) {
+    out.key("instructions");
+    write_instructions(out, context, channel, instructions, shown.view);
   }
   out.end().end();
 }
@@ -106,9 +150,21 @@ Result<Shown> reading_view(const ApiContext& context, store::Session& db,
   return Shown{*business && (*business)->expose_channel_secrets ? View::full : View::masked, {}};
 }
 
-std::string known_types() {
+// The documented types, then those that only a connector of this server adds.
+std::vector<std::string_view> all_types(const plugins::Registry& registry) {
+  const auto documented = domain::channel_types();
+  std::vector<std::string_view> types(documented.begin(), documented.end());
+  for (const auto* connector : registry.all()) {
+    if (!domain::is_channel_type(connector->type())) types.push_back(connector->type());
+  }
+  return types;
+}
+
+std::string known_types(const plugins::Registry& registry) {
   std::string list;
-  for (const auto type : kTypes) list += (list.empty() ? "" : ", ") + std::string(type);
+  for (const auto type : all_types(registry)) {
+    list += (list.empty() ? "" : ", ") + std::string(type);
+  }
   return list;
 }
 
@@ -127,10 +183,10 @@ std::optional<Answer> refuse_stranger(const auth::Identity& identity) {
   return std::nullopt;
 }
 
-std::string read_type(Fields& fields) {
+std::string read_type(Fields& fields, const plugins::Registry& registry) {
   const auto type = fields.text("type", {1, 50, false});
-  if (!type.empty() && !domain::is_channel_type(type)) {
-    fields.wrong("type", "must be one of " + known_types());
+  if (!type.empty() && !domain::is_channel_type(type) && registry.find(type) == nullptr) {
+    fields.wrong("type", "must be one of " + known_types(registry));
     return {};
   }
   return type;
@@ -275,17 +331,18 @@ Answer list_channels(const ApiContext& context, store::Session& db, const Call& 
 Answer list_channel_types(const ApiContext& context, store::Session&, const Call&) {
   sdk::json::Writer body;
   body.array();
-  for (const auto type : kTypes) {
+  for (const auto type : all_types(context.registry)) {
     const auto* schema = schema_of(context.registry, type);
-    body.object().member("type", type).member("installed", schema != nullptr).key("config_schema");
-    if (schema == nullptr) {
-      body.null();
-    } else if (const auto document =
-                   sdk::json::Document::parse(schema->text(), sdk::json::kWebhookLimits)) {
-      body.value(document->root());
-    } else {
-      body.null();
-    }
+    const auto document = sdk::json::Document::parse(schema == nullptr ? "null" : schema->text(),
+                                                     sdk::json::kWebhookLimits);
+    const auto root = document ? document->root() : sdk::json::Value();
+    body.object()
+        .member("type", type)
+        .member("title", root["title"].text_or(type))
+        .member("description", root["description"].text_or(""))
+        .member("installed", root.is_object())
+        .key("config_schema");
+    root.is_object() ? body.value(root) : body.null();
     body.end();
   }
   return ok(body.end().take());
@@ -310,7 +367,7 @@ void create_channel(const ApiContext& context, store::Session& db, const CallPtr
   const auto business = *identity.business;
 
   Fields fields(call->request());
-  const auto type = read_type(fields);
+  const auto type = read_type(fields, context.registry);
   if (fields.valid() && !fields["config"].exists()) fields.wrong("config", "is required");
   const bool is_active = fields.maybe_boolean("is_active").value_or(true);
   const auto* schema = schema_of(context.registry, type);
@@ -360,7 +417,7 @@ namespace {
 std::optional<Answer> plan_update(const ApiContext& context, store::Session& db, Fields& fields,
                                   const store::Channel& present, Planned& planned) {
   const auto business = present.business;
-  std::string type = fields.has("type") ? read_type(fields) : present.type;
+  std::string type = fields.has("type") ? read_type(fields, context.registry) : present.type;
   const bool is_active = fields.maybe_boolean("is_active").value_or(present.is_active);
   if (!fields.valid()) return invalid(Errc::invalid_argument, fields.take_errors());
   const bool other_type = type != present.type;

@@ -49,6 +49,7 @@ struct ApiContext {
   auth::Throttle& throttle;
   const Readiness& readiness;
   ApiSettings settings;
+  plugins::Deployment deployment;
 };
 
 }  // namespace gateway::api

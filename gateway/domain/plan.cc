@@ -37,7 +37,8 @@ Result<Plans> Plans::parse(std::string_view json) {
     if (plan.display.empty()) return wrong(id, "display", "must be a name");
     for (const auto type : value["channel_types"].elements()) {
       const auto name = type.text_or("");
-      if (!is_channel_type(name)) return wrong(id, "channel_types", "has an unknown type");
+      if (name != Plan::kEveryType && !is_channel_type(name))
+        return wrong(id, "channel_types", "has an unknown type");
       plan.channel_types.emplace(name);
     }
     const std::array<std::pair<std::string_view, int Plan::*>, 4> limits = {{
@@ -76,6 +77,8 @@ const Plan* Plans::find(std::string_view id) const {
   const auto found = plans_.find(id);
   return found == plans_.end() ? nullptr : &found->second;
 }
+
+std::span<const std::string_view> channel_types() { return kChannelTypes; }
 
 bool is_channel_type(std::string_view type) {
   for (const auto known : kChannelTypes) {

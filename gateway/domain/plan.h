@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,11 +19,16 @@ namespace gateway::domain {
 struct Plan {
   std::string id;       // "free", "mini", "pro": as settings, the database and URLs write it
   std::string display;  // "Free": as 402 bodies write it
-  std::set<std::string, std::less<>> channel_types;  // types it covers
+  std::set<std::string, std::less<>> channel_types;  // types it covers; "*" for all there are
   int channels = 0;                                  // active and inactive ones together
   int agents = 0;
   int kb_articles = 0;
   int messages_per_month = 0;  // outbound agent messages per calendar month, UTC
+
+  bool covers(std::string_view channel_type) const {
+    return channel_types.contains(channel_type) || channel_types.contains(kEveryType);
+  }
+  static constexpr std::string_view kEveryType = "*";
 };
 
 class Plans {
@@ -40,7 +46,9 @@ class Plans {
   std::map<std::string, Plan, std::less<>> plans_;
 };
 
-// The channel types of the public API, whether or not a connector is loaded for them.
+// The channel types of the public API, whether or not a connector is loaded for them. A connector
+// of another type adds its own.
+std::span<const std::string_view> channel_types();
 bool is_channel_type(std::string_view type);
 // `widget` and `webchat` are served by the gateway itself and need no connector.
 bool is_built_in_channel_type(std::string_view type);

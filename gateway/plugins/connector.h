@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +27,13 @@ struct FieldError {
   std::string message;
 };
 
+// What a human enters at the platform beside the callback URL, where the platform may not let the
+// gateway do it: the schema's "x-setup".
+struct ManualSetup {
+  std::vector<std::string> fields;  // of the config
+  std::string keyed_unless;         // without this field the keyed callback URL is the right one
+};
+
 // A connector's configuration schema (the subset of JSON Schema named in docs/CONNECTORS.md).
 class ConfigSchema {
  public:
@@ -36,6 +44,7 @@ class ConfigSchema {
   const std::vector<std::string>& secret_fields() const { return secret_fields_; }
   // Fields marked "x-deployment-default", each with the setting's name.
   const connector::Pairs& deployment_defaults() const { return deployment_defaults_; }
+  const std::optional<ManualSetup>& manual_setup() const { return manual_setup_; }
   std::string_view text() const { return text_; }
 
  private:
@@ -43,6 +52,7 @@ class ConfigSchema {
   std::shared_ptr<const sdk::json::Document> document_;
   std::vector<std::string> secret_fields_;
   connector::Pairs deployment_defaults_;
+  std::optional<ManualSetup> manual_setup_;
 };
 
 // Settings of the deployment that stand in where a channel's config has no value of its own, by

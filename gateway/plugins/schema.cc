@@ -58,6 +58,24 @@ bool compiles(std::string_view pattern) {
 
 // Empty where the schema is one we can apply completely; a keyword that would be ignored is a
 // mistake its author should hear of.
+// Empty where "x-setup" is right.
+std::string complaint_about_setup(Value root, std::optional<ManualSetup>& setup) {
+  const Value given = root["x-setup"];
+  if (!given.exists()) return {};
+  setup.emplace();
+  setup->keyed_unless = given["keyed_unless"].text_or("");
+  for (const Value field : given["fields"].elements()) {
+    setup->fields.emplace_back(field.text_or(""));
+  }
+  std::vector<std::string> names = setup->fields;
+  if (!setup->keyed_unless.empty()) names.push_back(setup->keyed_unless);
+  for (const std::string& name : names) {
+    if (root["properties"][name].exists()) continue;
+    return "\"x-setup\" names \"" + sdk::sanitize(name, 100) + "\", which is no property";
+  }
+  return {};
+}
+
 std::string complaint_about(Value schema, const std::string& path,
                             std::vector<std::string>& secrets, connector::Pairs& defaults) {
   const std::string where = path.empty() ? "the schema" : "\"" + path + "\"";
@@ -66,6 +84,7 @@ std::string complaint_about(Value schema, const std::string& path,
   if (rule == nullptr) return where + " has no type this gateway knows";
   for (const auto& [keyword, value] : schema.members()) {
     const bool known =
+        (path.empty() && keyword == "x-setup") ||
         std::find(kAnnotations.begin(), kAnnotations.end(), keyword) != kAnnotations.end() ||
         std::find(rule->keywords.begin(), rule->keywords.end(), keyword) != rule->keywords.end();
     if (!known) return where + " uses \"" + std::string(keyword) + "\", which is not supported";
@@ -222,6 +241,7 @@ Result<ConfigSchema> ConfigSchema::parse(std::string_view json_schema) {
   }
   std::string complaint =
       complaint_about(root, "", schema.secret_fields_, schema.deployment_defaults_);
+  if (complaint.empty()) complaint = complaint_about_setup(root, schema.manual_setup_);
   if (!complaint.empty()) {
     return fail(Errc::invalid_argument, "config schema: " + std::move(complaint));
   }

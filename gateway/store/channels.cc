@@ -9,9 +9,11 @@ namespace {
 #define CHANNEL_COLUMNS                                                                     \
   "id, tenant_id, type, config_sealed, is_active, revision, registration_state,"            \
   " registration_error, floor(extract(epoch from registration_checked_at) * 1000)::bigint," \
-  " registration_instructions::text, floor(extract(epoch from created_at) * 1000)::bigint"
+  " registration_instructions::text, floor(extract(epoch from created_at) * 1000)::bigint," \
+  " secret_sealed"
 
 constexpr int kConfigColumn = 3;
+constexpr int kSecretColumn = 11;
 
 Channel read(const Rows& rows, int row) {
   Channel channel;
@@ -28,11 +30,15 @@ Channel read(const Rows& rows, int row) {
   return channel;
 }
 
-Result<> open_config(Session& db, Vault& vault, const Rows& rows, int row, Channel& channel) {
+Result<> open_secrets(Session& db, Vault& vault, const Rows& rows, int row, Channel& channel) {
   auto config = vault.open(db, channel.business, kChannelConfig, channel.id.get(),
                            rows.bytes(row, kConfigColumn));
   if (!config) return std::move(config).error();
   channel.config = std::move(*config);
+  auto secret = vault.open(db, channel.business, kChannelSecret, channel.id.get(),
+                           rows.bytes(row, kSecretColumn));
+  if (!secret) return std::move(secret).error();
+  channel.secret = std::move(*secret);
   return {};
 }
 
@@ -54,7 +60,7 @@ Result<Subscription> subscription_of(const Rows& rows, const domain::Plans& plan
 }
 
 std::optional<PlanRefusal> refuse_type(const domain::Plan& plan, std::string_view type) {
-  if (plan.channel_types.contains(type)) return std::nullopt;
+  if (plan.covers(type)) return std::nullopt;
   return PlanRefusal{PlanRefusal::Kind::feature_locked, plan.display, "integrations", 0, 0};
 }
 
@@ -128,7 +134,7 @@ Result<std::vector<Channel>> list_channels(Session& db, Vault& vault, domain::Bu
   std::vector<Channel> channels;
   for (int row = 0; row < rows->size(); ++row) {
     channels.push_back(read(*rows, row));
-    if (auto opened = open_config(db, vault, *rows, row, channels.back()); !opened) {
+    if (auto opened = open_secrets(db, vault, *rows, row, channels.back()); !opened) {
       return std::move(opened).error();
     }
   }
@@ -154,7 +160,7 @@ Result<std::optional<Channel>> find_channel(Session& db, Vault& vault, domain::B
   if (!rows) return std::move(rows).error();
   if (rows->empty()) return std::optional<Channel>();
   auto channel = read(*rows, 0);
-  if (auto opened = open_config(db, vault, *rows, 0, channel); !opened) {
+  if (auto opened = open_secrets(db, vault, *rows, 0, channel); !opened) {
     return std::move(opened).error();
   }
   return std::optional<Channel>(std::move(channel));

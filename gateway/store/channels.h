@@ -26,6 +26,7 @@ struct Channel {
   domain::BusinessId business;
   std::string type;
   Secret config;  // JSON object as the caller sent it
+  Secret secret;  // minted with the row; empty in the public list, like config
   bool is_active = true;
   std::int64_t revision = 0;
   domain::RegistrationState registration = domain::RegistrationState::pending;

@@ -116,6 +116,53 @@ BOOST_AUTO_TEST_CASE(a_whatsapp_channel_carries_its_setup_instructions) {
              "EAAG-long-lived-token-1234");
 }
 
+// Seed 003: creating the channel answers what has to be entered in the Meta app, whatever the
+// platform itself has said until then.
+BOOST_AUTO_TEST_CASE(setup_instructions_are_there_while_the_platform_has_not_answered) {
+  register_as(RegistrationState::pending, false, "the platform could not be reached");
+  const auto ada = owner();
+  const auto made = call("POST", kChannels, ada.token, kWhatsapp);
+  BOOST_TEST_REQUIRE(made.status == 201);
+  const auto path = "/api/v1/webhooks/whatsapp/" + made.text("id");
+  const auto instructions = made["config"]["_meta_setup_instructions"];
+  // Nobody gave an app secret, so the URL itself has to be unguessable: 128 bits.
+  const std::string url(instructions["callback_url"].text().value());
+  BOOST_TEST(url.starts_with(std::string(api_test::kPublicUrl) + path + "/"));
+  BOOST_TEST(url.substr(url.rfind('/') + 1).size() == 22u);
+  BOOST_TEST(instructions["verify_token"].text().value() == "my-verify-token");
+  const auto agent = call("GET", kChannels + made.text("id"), member(ada, Role::agent).token);
+  const auto masked = agent["config"]["_meta_setup_instructions"];
+  BOOST_TEST(masked["callback_url"].text().value().find(url.substr(url.rfind('/') + 1)) ==
+             std::string_view::npos);
+  BOOST_TEST(masked["verify_token"].text().value() == "****oken");
+
+  const auto with_secret = call("POST", kChannels, ada.token, R"({"type":"whatsapp","config":{
+      "phone_number_id":"1","access_token":"EAAG-long-lived-token-1234",
+      "verify_token":"my-verify-token","app_secret":"0123456789abcdef"}})");
+  BOOST_TEST(with_secret["config"]["_meta_setup_instructions"]["callback_url"].text().value() ==
+             std::string(api_test::kPublicUrl) + "/api/v1/webhooks/whatsapp/" +
+                 with_secret.text("id"));
+}
+
+BOOST_AUTO_TEST_CASE(a_manual_registration_tells_what_a_person_has_to_do) {
+  register_manually();
+  const auto made = call("POST", kChannels, owner().token, kWhatsapp);
+  BOOST_TEST(made["registration"]["instructions"]["verify_token"].text().value() ==
+             "my-verify-token");
+}
+
+BOOST_AUTO_TEST_CASE(a_connector_of_a_type_nobody_documented_makes_channels) {
+  register_as(RegistrationState::active, false, "");
+  const auto ada = owner();
+  const auto made =
+      call("POST", kChannels, ada.token, R"({"type":"pigeon","config":{"loft":"north"}})");
+  BOOST_TEST_REQUIRE(made.status == 201);
+  BOOST_TEST(made.text("type") == "pigeon");
+  const auto wrong = call("POST", kChannels, ada.token, R"({"type":"fax","config":{}})");
+  BOOST_TEST(wrong.status == 400);
+  BOOST_TEST(wrong.body.find("sms, pigeon") != std::string::npos, wrong.body);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_missing_or_wrong_is_400_and_named) {
   const auto ada = owner();
   const std::vector<std::pair<std::string, std::string>> cases = {
@@ -339,13 +386,17 @@ BOOST_AUTO_TEST_CASE(only_the_owner_manages_channels) {
 
 BOOST_AUTO_TEST_CASE(the_types_tell_their_schemas_and_whether_they_are_installed) {
   const auto types = call("GET", "/api/v1/channels/types", person().token);
-  BOOST_TEST_REQUIRE(types.json().size() == 8u);
+  BOOST_TEST_REQUIRE(types.json().size() == 9u);
+  const auto pigeon = types.json().at(8);
+  BOOST_TEST(pigeon["type"].text().value() == "pigeon");
+  BOOST_TEST(pigeon["title"].text().value() == "Carrier pigeon");
+  BOOST_TEST(pigeon["description"].text().value() == "One loft.");
   int installed = 0;
   for (const auto type : types.json().elements()) {
     BOOST_TEST(type["installed"].boolean().value() == type["config_schema"].is_object());
     if (type["installed"].boolean().value()) ++installed;
   }
-  BOOST_TEST(installed == 4);  // webchat and widget, and the two connectors of this test
+  BOOST_TEST(installed == 5);  // webchat and widget, and the three connectors of this test
 }
 
 BOOST_AUTO_TEST_CASE(patches_at_once_all_end_in_one_of_their_states) {

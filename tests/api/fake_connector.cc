@@ -14,15 +14,27 @@ constexpr const char* kSchema = R"({
   "required": ["bot_token"],
   "additionalProperties": false
 })";
+#elif defined(FAKE_pigeon)
+constexpr const char* kType = "pigeon";
+constexpr const char* kSchema = R"({
+  "title": "Carrier pigeon",
+  "description": "One loft.",
+  "type": "object",
+  "properties": {"loft": {"type": "string", "minLength": 1, "maxLength": 64}},
+  "required": ["loft"],
+  "additionalProperties": false
+})";
 #else
 constexpr const char* kType = "whatsapp";
 constexpr const char* kSchema = R"({
   "type": "object",
+  "x-setup": {"fields": ["verify_token"], "keyed_unless": "app_secret"},
   "properties": {
     "phone_number_id": {"type": "string", "minLength": 1, "maxLength": 64},
     "access_token": {"type": "string", "minLength": 1, "maxLength": 512, "writeOnly": true},
     "verify_token": {"type": "string", "minLength": 1, "maxLength": 256, "writeOnly": true},
-    "app_secret": {"type": "string", "minLength": 1, "maxLength": 256, "writeOnly": true}
+    "app_secret": {"type": "string", "minLength": 1, "maxLength": 256, "writeOnly": true,
+                   "x-deployment-default": "meta_app_secret"}
   },
   "required": ["phone_number_id", "access_token", "verify_token"],
   "additionalProperties": false

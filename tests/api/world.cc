@@ -59,7 +59,7 @@ World::World(const WorldOptions& options) {
   const std::vector<std::string> folders = {FAKE_CONNECTORS};
   registry_ =
       std::make_unique<gateway::plugins::Registry>(must(gateway::plugins::Registry::load(folders)));
-  if (registry_->all().size() != 2) throw std::runtime_error("the test's connectors do not load");
+  if (registry_->all().size() != 3) throw std::runtime_error("the test's connectors do not load");
   tokens = std::make_unique<gateway::auth::Tokens>(must(gateway::auth::Jwt::from(*keyring_)), clock,
                                                    ids, gateway::auth::TokenOptions{});
   throttle_ = std::make_unique<gateway::auth::Throttle>(clock, options.limits);

@@ -318,4 +318,82 @@ BOOST_AUTO_TEST_CASE(accounts_are_read_where_the_connector_can_and_bounded) {
   BOOST_TEST(accounts.at(0) == "1784");
 }
 
+// A connector built for 1.0 writes shorter structs; nothing behind their size may be read.
+BOOST_AUTO_TEST_CASE(structs_of_1_0_are_read_to_their_end) {
+  const auto old = [](const gwc_channel*, const gwc_request*, const gwc_sink* sink) {
+    gwc_attachment attachment{.size = offsetof(gwc_attachment, content), .kind = str("image")};
+    attachment.content = {reinterpret_cast<const char*>(1), 100};
+    const gwc_attachment* attachments[] = {&attachment};
+    gwc_event event{.size = offsetof(gwc_event, references), .kind = GWC_EVENT_MESSAGE};
+    event.attachments = attachments;
+    event.attachment_count = 1;
+    event.references = reinterpret_cast<const gwc_str*>(1);
+    event.reference_count = 3;
+    sink->event(sink->self, &event);
+  };
+  const auto received = received_by(old);
+  BOOST_TEST_REQUIRE(received.has_value());
+  BOOST_TEST(received->events.at(0).references.empty());
+  BOOST_TEST(received->events.at(0).attachments.at(0).content.empty());
+}
+
+BOOST_AUTO_TEST_CASE(references_and_contents_cross_the_border) {
+  const auto mail = [](const gwc_channel*, const gwc_request*, const gwc_sink* sink) {
+    connector::Event event{.kind = EventKind::message};
+    event.references = {"a@x", "b@x"};
+    event.attachments.push_back({.kind = "file", .content = std::string("\0\x01", 2)});
+    connector::view::with_event(event,
+                                [&](const gwc_event& view) { sink->event(sink->self, &view); });
+  };
+  const auto received = received_by(mail);
+  BOOST_TEST_REQUIRE(received.has_value());
+  BOOST_TEST(received->events.at(0).references == (std::vector<std::string>{"a@x", "b@x"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(received->events.at(0).attachments.at(0).content == std::string("\0\x01", 2));
+}
+
+BOOST_AUTO_TEST_CASE(only_public_looking_documents_are_asked_for) {
+  static constexpr auto kDocuments = [](const gwc_channel*, const gwc_request*,
+                                        const gwc_sink* sink) {
+    for (const char* url : {"http://a.example/x.pem", "https://b.example/x.pem", "file:///etc/x",
+                            "https://c.example/\r\nx", "https://d.example/y"}) {
+      sink->account(sink->self, str(url));
+    }
+  };
+  static const gwc_connector table{.size = sizeof(gwc_connector),
+                                   .abi_major = GWC_ABI_MAJOR,
+                                   .abi_minor = GWC_ABI_MINOR,
+                                   .type = "test",
+                                   .documents = kDocuments};
+  const gateway::plugins::Connector made(table, gateway::plugins::ConfigSchema(), "nowhere");
+  BOOST_TEST(made.documents({}, {}) ==
+                 (std::vector<std::string>{"https://b.example/x.pem", "https://d.example/y"}),
+             boost::test_tools::per_element());
+  static const gwc_connector old{.size = offsetof(gwc_connector, documents),
+                                 .abi_major = GWC_ABI_MAJOR,
+                                 .type = "test",
+                                 .documents = kDocuments,
+                                 .max_body_bytes = 1};
+  const gateway::plugins::Connector older(old, gateway::plugins::ConfigSchema(), "nowhere");
+  BOOST_TEST(older.documents({}, {}).empty());
+  BOOST_TEST(older.max_body_bytes() == 4u << 20);
+}
+
+BOOST_AUTO_TEST_CASE(the_deployment_fills_only_what_a_channel_lacks) {
+  auto schema = gateway::plugins::ConfigSchema::parse(R"({"type":"object","properties":{
+      "app_secret":{"type":"string","x-deployment-default":"meta_app_secret"}},
+      "additionalProperties":false})");
+  static const gwc_connector table{.size = sizeof(gwc_connector), .type = "test"};
+  const gateway::plugins::Connector made(table, *std::move(schema), "nowhere");
+  connector::Pairs config;
+  made.fill_defaults({{"meta_app_secret", "theirs"}}, config);
+  BOOST_TEST(connector::find(config, "app_secret").value_or("") == "theirs");
+  config = {{"app_secret", "own"}};
+  made.fill_defaults({{"meta_app_secret", "theirs"}}, config);
+  BOOST_TEST(config.size() == 1u);
+  config.clear();
+  made.fill_defaults({}, config);
+  BOOST_TEST(config.empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

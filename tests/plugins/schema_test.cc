@@ -149,4 +149,26 @@ BOOST_AUTO_TEST_CASE(a_flattened_config_has_dotted_names_and_json_scalars) {
   BOOST_TEST((pairs == expected));
 }
 
+BOOST_AUTO_TEST_CASE(setup_and_deployment_defaults_are_read) {
+  const auto parsed = ConfigSchema::parse(R"({"type":"object",
+    "x-setup": {"fields": ["verify_token"], "keyed_unless": "app_secret"},
+    "properties": {"verify_token": {"type": "string"},
+                   "app_secret": {"type": "string", "x-deployment-default": "meta_app_secret"}},
+    "additionalProperties": false})");
+  BOOST_TEST_REQUIRE(parsed.has_value());
+  BOOST_TEST_REQUIRE(parsed->manual_setup().has_value());
+  BOOST_TEST(parsed->manual_setup()->fields == std::vector<std::string>{"verify_token"});
+  BOOST_TEST(parsed->manual_setup()->keyed_unless == "app_secret");
+  BOOST_TEST(
+      (parsed->deployment_defaults() == connector::Pairs{{"app_secret", "meta_app_secret"}}));
+  BOOST_TEST(!ConfigSchema::parse(R"({"type":"object"})"));
+}
+
+BOOST_AUTO_TEST_CASE(a_setup_that_names_no_property_is_refused) {
+  const auto parsed = ConfigSchema::parse(R"({"type":"object","x-setup":{"fields":["typo"]},
+    "properties":{},"additionalProperties":false})");
+  BOOST_TEST_REQUIRE(!parsed);
+  BOOST_TEST(parsed.error().message.find("\"typo\"") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

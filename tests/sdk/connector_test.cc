@@ -87,4 +87,25 @@ BOOST_AUTO_TEST_CASE(calls_say_what_their_bodies_are) {
   BOOST_TEST(form.headers[0].second == "application/x-www-form-urlencoded");
 }
 
+BOOST_AUTO_TEST_CASE(a_keyed_url_is_accepted_by_its_key_alone) {
+  const connector::Channel channel{.webhook_url = "https://gw.example.com/hooks/1",
+                                   .secret = std::string(64, 'a')};
+  const std::string url = connector::keyed_webhook_url(channel);
+  BOOST_TEST(url.starts_with("https://gw.example.com/hooks/1/"));
+  const std::string key = url.substr(url.rfind('/') + 1);
+  BOOST_TEST(key.size() == 22u);
+  const auto came_by = [&](const std::string& target) {
+    return connector::came_by_keyed_url(channel, {.method = "POST", .target = target});
+  };
+  BOOST_TEST(came_by("/hooks/1/" + key));
+  BOOST_TEST(came_by("/hooks/1/" + key + "?a=/b"));
+  BOOST_TEST(!came_by("/hooks/1"));
+  BOOST_TEST(!came_by("/hooks/1/"));
+  BOOST_TEST(!came_by("/hooks/1/?" + key));
+  BOOST_TEST(!came_by("/hooks/1/" + key + "/"));
+  BOOST_TEST(!came_by("/hooks/1/" + key.substr(1)));
+  BOOST_TEST(!connector::came_by_keyed_url({.webhook_url = channel.webhook_url},
+                                           {.method = "POST", .target = "/hooks/1/" + key}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
