@@ -14,6 +14,7 @@ INSTALL ?= scripts/install-packages
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 ARGS ?=
+PREFIX ?= /usr/local
 
 # Objects are found again by another build folder.
 export CCACHE_NOHASHDIR := true
@@ -34,7 +35,7 @@ clang = -DCMAKE_C_COMPILER=clang-14 -DCMAKE_CXX_COMPILER=clang++-14
 .PHONY: help
 help:  ## show this list
 	@echo "make VERB, where VERB is one of"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 .PHONY: build
 build:  ## build the program: build/release/backchannel
@@ -71,6 +72,15 @@ docs:  ## write the parts of docs/ that are made from the code
 	$(call configure,release,-DCMAKE_BUILD_TYPE=Release)
 	$(call build,release,--target settings_table)
 	@scripts/gen-docs build/release
+
+.PHONY: new-connector
+new-connector:  ## begin a connector: TYPE=foo writes its source, schema, test and fixtures
+	@test -n "$(TYPE)" || { echo "Say which: make new-connector TYPE=foo"; exit 2; }
+	@scripts/new-connector $(TYPE) $(ARGS)
+
+.PHONY: install
+install: build  ## install under PREFIX (/usr/local): the program, and what connectors are built with
+	@cmake --install build/release --prefix "$(PREFIX)"
 
 .PHONY: format
 format:  ## format all sources

@@ -9,6 +9,7 @@
 #include "gateway/inbound/replay.h"
 #include "gateway/plugins/connector.h"
 #include "gateway/plugins/contract.h"
+#include "gateway/plugins/write_expectations.h"
 #include "gateway/secrets/keyring.h"
 #include "gateway/store/accounts.h"
 #include "gateway/store/self_check.h"
@@ -103,6 +104,9 @@ Result<> list_connectors(const settings::Settings& settings) {
     std::printf("%-12s ABI %-5s %s\n", connector->type().c_str(), connector->version().c_str(),
                 connector->path().c_str());
   }
+  for (const auto& refusal : loaded->refused()) {
+    std::printf("refused      %s: %s\n", refusal.path.c_str(), refusal.reason.c_str());
+  }
   if (loaded->all().empty()) {
     std::printf("No connector is loaded. Looked in:\n");
     for (const auto& folder : settings.connector_dirs) std::printf("  %s\n", folder.c_str());
@@ -110,7 +114,24 @@ Result<> list_connectors(const settings::Settings& settings) {
   return {};
 }
 
-int check_connector(const std::string& object, const std::string& fixtures) {
+int check_connector(const std::string& object, const std::string& fixtures, bool write) {
+  if (write && fixtures.empty()) {
+    std::fprintf(stderr, "--write needs --fixtures: the folder whose files are to be written\n");
+    return 2;
+  }
+  if (write) {
+    const auto written = plugins::write_expectations(object, fixtures);
+    if (!written) {
+      std::fprintf(stderr, "%s\n", written.error().message.c_str());
+      return 1;
+    }
+    for (const auto& file : *written) std::printf("wrote %s\n", file.c_str());
+    if (!written->empty()) {
+      std::printf(
+          "Review each against the platform's documentation: this is what the connector "
+          "says, not yet what is right.\n");
+    }
+  }
   const auto findings = plugins::run_contract(object, fixtures);
   for (const auto& finding : findings) {
     std::printf("check %2d: %s\n", finding.check, finding.what.c_str());
@@ -142,6 +163,9 @@ int doctor(const settings::Settings& settings) {
     for (const auto* connector : loaded->all()) {
       std::printf("ok       connector %s from %s\n", connector->type().c_str(),
                   connector->path().c_str());
+    }
+    for (const auto& refusal : loaded->refused()) {
+      problem("connector " + refusal.path + " is not loaded: " + refusal.reason, "");
     }
     if (loaded->all().empty())
       problem("no connector is loaded",

@@ -14,8 +14,9 @@ Result<> set_plan(const settings::Settings& settings, const std::string& busines
                   const std::string& plan);
 Result<> show_plan(const settings::Settings& settings, const std::string& business);
 Result<> list_connectors(const settings::Settings& settings);
-// The contract suite over one shared object; 0 when it found nothing.
-int check_connector(const std::string& object, const std::string& fixtures);
+// The contract suite over one shared object; 0 when it found nothing. `write`: first writes what
+// the connector says beside its fixtures.
+int check_connector(const std::string& object, const std::string& fixtures, bool write);
 // Everything that can be checked without changing anything; 0 when nothing is wrong.
 int doctor(const settings::Settings& settings);
 Result<> replay(const settings::Settings& settings, const std::string& channel, bool dry_run);

@@ -152,6 +152,9 @@ int main(int argc, char** argv) {
   std::string fixtures;
   connectors_check->add_option("object", object, "The .so file")->required();
   connectors_check->add_option("--fixtures", fixtures, "Folder with the connector's fixtures");
+  bool write_expectations = false;
+  connectors_check->add_flag("--write", write_expectations,
+                             "First write what the connector says beside the fixtures");
 
   auto* doctor_command =
       cli.add_subcommand("doctor", "Check settings, database, keys and connectors");
@@ -201,7 +204,7 @@ int main(int argc, char** argv) {
     simulation.program = std::filesystem::read_symlink("/proc/self/exe");
     return simulate::run_simulate(simulation);
   }
-  if (*connectors_check) return commands::check_connector(object, fixtures);
+  if (*connectors_check) return commands::check_connector(object, fixtures, write_expectations);
 
   auto settings = settings::load_settings(flags, settings::environment_of(environ));
   if (!settings) return report(settings.error());

@@ -97,6 +97,12 @@ class Connector {
   std::string path_;
 };
 
+// A shared object that was left out.
+struct Refusal {
+  std::string path;
+  std::string reason;  // with the remedy
+};
+
 // Immutable after load; const methods from any thread.
 class Registry {
  public:
@@ -105,9 +111,11 @@ class Registry {
   static Result<Registry> load(std::span<const std::string> folders);
   const Connector* find(std::string_view type) const;
   std::vector<const Connector*> all() const;
+  const std::vector<Refusal>& refused() const { return refused_; }
 
  private:
   std::map<std::string, std::unique_ptr<Connector>, std::less<>> by_type_;
+  std::vector<Refusal> refused_;
 };
 
 // One shared object, with every check of docs/CONNECTORS.md; the error says which failed.

@@ -120,6 +120,10 @@ Result<std::unique_ptr<Connector>> load_connector(const std::string& path) {
 
 Result<Registry> Registry::load(std::span<const std::string> folders) {
   Registry registry;
+  const auto refuse_object = [&](const std::string& path, const std::string& reason) {
+    log::warn("plugins", "connector refused", {{"path", path}, {"reason", reason}});
+    registry.refused_.push_back({path, reason});
+  };
   for (const std::string& folder : folders) {
     if (std::string why = complaint_about_access(folder, true); !why.empty()) {
       return fail(Errc::invalid_argument, "connector folder " + folder + " " + why);
@@ -140,14 +144,14 @@ Result<Registry> Registry::load(std::span<const std::string> folders) {
       const std::string path = folder + "/" + file;
       const std::string type = file.substr(0, file.size() - kSuffix.size());
       if (const Connector* taken = registry.find(type)) {
-        log::warn("plugins", "connector refused",
-                  {{"path", path}, {"reason", "the type is already taken by " + taken->path()}});
+        refuse_object(path,
+                      "the type is already taken by " + taken->path() + "; remove one of the two");
         continue;
       }
       auto loaded = load_connector(path);
       if (!loaded) {
-        log::warn("plugins", "connector refused",
-                  {{"path", path}, {"reason", loaded.error().message}});
+        const std::string& why = loaded.error().message;
+        refuse_object(path, why.starts_with(path + ": ") ? why.substr(path.size() + 2) : why);
         continue;
       }
       registry.by_type_.emplace(type, *std::move(loaded));

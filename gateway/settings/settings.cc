@@ -63,9 +63,13 @@ class Loader {
     if (!problems_.empty()) return fail(Errc::invalid_argument, problems_);
     std::error_code error;
     if (settings_.keys.empty()) settings_.keys = settings_.data_dir / "master.keys";
-    if (settings_.connector_dirs.empty())
-      settings_.connector_dirs.push_back(fs::read_symlink("/proc/self/exe", error).parent_path() /
-                                         "connectors");
+    if (settings_.connector_dirs.empty()) {
+      const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+      const fs::path installed = folder.parent_path() / "lib/backchannel/connectors";
+      const bool beside = fs::is_directory(folder / "connectors", error);
+      settings_.connector_dirs.push_back(
+          beside || !fs::is_directory(installed, error) ? folder / "connectors" : installed);
+    }
     return std::move(settings_);
   }
 

@@ -265,7 +265,7 @@ constexpr std::array kSettings = {
             "Bot API server",
             Kind::list, upstreams},
     Setting{"connector_dir", "BACKCHANNEL_CONNECTOR_DIR", "FOLDER:...",
-            "the folder connectors beside the program",
+            "the folder connectors beside the program, or where it was installed",
             "folders of connectors (.so), several with ':' or ',' between", Kind::list,
             connector_dirs},
     Setting{"keys", "BACKCHANNEL_KEYS", "FILE", "master.keys in the data folder",
