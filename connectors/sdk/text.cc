@@ -125,6 +125,75 @@ std::vector<std::string> split_utf16(std::string_view utf8, std::size_t max_unit
   return pieces;
 }
 
+namespace {
+
+char32_t code_point(std::string_view utf8, std::size_t at, std::size_t length) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(utf8[at + i]); };
+  if (length == 1) return byte(0);
+  char32_t value = byte(0) & (0xFFu >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) value = (value << 6) | (byte(i) & 0x3Fu);
+  return value;
+}
+
+constexpr char32_t kJoiner = 0x200D;
+
+bool is_regional(char32_t point) { return point >= 0x1F1E6 && point <= 0x1F1FF; }
+
+// Belongs to the character before it: combining marks, variation selectors, skin tones, tags.
+bool extends(char32_t point) {
+  return point == kJoiner || (point >= 0x0300 && point <= 0x036F) ||
+         (point >= 0x1AB0 && point <= 0x1AFF) || (point >= 0x1DC0 && point <= 0x1DFF) ||
+         (point >= 0x20D0 && point <= 0x20FF) || (point >= 0xFE00 && point <= 0xFE0F) ||
+         (point >= 0xFE20 && point <= 0xFE2F) || (point >= 0x1F3FB && point <= 0x1F3FF) ||
+         (point >= 0xE0020 && point <= 0xE007F);
+}
+
+// The last offset of at most `room` at which one may cut; the last end of a code point where there
+// is no better one.
+std::size_t cut_before(std::string_view utf8, std::size_t room) {
+  std::size_t good = 0;
+  std::size_t possible = 0;
+  char32_t before = 0;
+  std::size_t flags = 0;  // regional indicators in a row before this point
+  for (std::size_t at = 0; at < utf8.size() && at <= room;) {
+    const Decoded step = decode(utf8, at);
+    const char32_t point = step.valid ? code_point(utf8, at, step.length) : 0xFFFD;
+    possible = at;
+    const bool joined =
+        extends(point) || before == kJoiner || (is_regional(point) && flags % 2 == 1);
+    if (!joined) good = at;
+    flags = is_regional(point) ? flags + 1 : 0;
+    before = point;
+    at += step.length;
+  }
+  return good > 0 ? good : possible;
+}
+
+}  // namespace
+
+std::vector<std::string> split_bytes(std::string_view utf8, std::size_t max_bytes) {
+  std::vector<std::string> pieces;
+  const std::size_t room = std::max<std::size_t>(max_bytes, 4);
+  while (!utf8.empty()) {
+    if (utf8.size() <= room) {
+      pieces.emplace_back(utf8);
+      break;
+    }
+    const std::string_view window = utf8.substr(0, room + 1);
+    std::size_t cut = window.rfind('\n');
+    if (cut == std::string_view::npos || cut == 0) cut = window.rfind(' ');
+    if (cut == std::string_view::npos || cut == 0) {
+      const std::size_t end = cut_before(utf8, room);
+      pieces.emplace_back(utf8.substr(0, end));
+      utf8.remove_prefix(end);
+    } else {
+      pieces.emplace_back(utf8.substr(0, cut));
+      utf8.remove_prefix(cut + 1);
+    }
+  }
+  return pieces;
+}
+
 std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};

@@ -24,6 +24,11 @@ std::size_t utf16_offset(std::string_view utf8, std::size_t units);
 // empty text gives no pieces.
 std::vector<std::string> split_utf16(std::string_view utf8, std::size_t max_units);
 
+// The same by bytes, for platforms that count those; at least 4. Where a cut inside a word is due
+// it avoids the middle of what is seen as one character: an emoji joined of several, a letter with
+// its accents, a pair that makes a flag.
+std::vector<std::string> split_bytes(std::string_view utf8, std::size_t max_bytes);
+
 std::string_view trim(std::string_view text);  // blanks and tabs at both ends
 std::string lower_ascii(std::string_view text);
 bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII

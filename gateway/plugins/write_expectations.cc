@@ -13,8 +13,6 @@ namespace gateway::plugins {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = 4u << 20;
-// Shorter settings ("smtp", "587") would be found where they do not stand for the setting.
-constexpr std::size_t kLeastTelling = 6;
 
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
   if (what.empty()) return;
@@ -23,7 +21,9 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
   }
 }
 
-Result<std::string> dialogue(const Connector& connector, const Transcript& transcript) {
+// `setup` is the channel of setup.json, which is what ${...} stands for.
+Result<std::string> dialogue(const Connector& connector, const connector::Channel& setup,
+                             const Transcript& transcript) {
   std::string text;
   for (std::size_t i = 0;; ++i) {
     const auto so_far = std::span(transcript.answers).first(i);
@@ -38,12 +38,11 @@ Result<std::string> dialogue(const Connector& connector, const Transcript& trans
     }
     text += transcript.answer_texts[i];
   }
-  const auto& channel = transcript.channel;
-  for (const auto& [name, value] : channel.config) {
-    if (value.size() >= kLeastTelling) replace_all(text, value, "${config." + name + "}");
+  for (const auto& name : connector.schema().secret_fields()) {
+    replace_all(text, setup.setting(name), "${config." + name + "}");
   }
-  replace_all(text, channel.secret, "${secret}");
-  replace_all(text, channel.webhook_url, "${webhook_url}");
+  replace_all(text, setup.secret, "${secret}");
+  replace_all(text, setup.webhook_url, "${webhook_url}");
   return text;
 }
 
@@ -62,7 +61,7 @@ class Writing {
       const std::string path = folder + "/" + transcript.name + ".transcript";
       const auto before = read_file(path, kMaxFileBytes);
       if (!before) return before.error();
-      auto said = dialogue(connector_, transcript);
+      auto said = dialogue(connector_, fixtures->channel, transcript);
       if (!said) return std::move(said).error();
       if (auto put = write(path, directives_of(*before) + *said); !put) return put;
     }

@@ -26,6 +26,18 @@ void check_sanitize(std::string_view data) {
   require(cut.size() <= limit && clean.starts_with(cut) && sdk::is_valid_utf8(cut));
 }
 
+void check_bytes(std::string_view text, std::size_t max_bytes) {
+  std::size_t letters = 0;
+  for (const std::string& piece : sdk::split_bytes(text, max_bytes)) {
+    require(sdk::is_valid_utf8(piece));
+    require(piece.size() <= std::max<std::size_t>(max_bytes, 4));
+    letters += static_cast<std::size_t>(
+        std::count_if(piece.begin(), piece.end(), [](char c) { return c != ' ' && c != '\n'; }));
+  }
+  require(letters == static_cast<std::size_t>(std::count_if(
+                         text.begin(), text.end(), [](char c) { return c != ' ' && c != '\n'; })));
+}
+
 void check_units(std::string_view text, std::size_t max_units) {
   std::string joined;
   for (const std::string& piece : sdk::split_utf16(text, max_units)) {
@@ -66,6 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   check_codings(data);
   const std::size_t units = data.empty() ? 1 : static_cast<unsigned char>(data[0]) % 20u;
   check_units(sdk::sanitize(data, 3 * size), units);
+  check_bytes(sdk::sanitize(data, 3 * size), 2 * units);
   require(sdk::trim(sdk::trim(data)) == sdk::trim(data));
   require(sdk::equals_ignoring_case(data, sdk::lower_ascii(data)));
   return 0;

@@ -102,4 +102,24 @@ BOOST_AUTO_TEST_CASE(ascii_helpers_leave_other_bytes_alone) {
   BOOST_TEST(!sdk::equals_ignoring_case("a", "ab"));
 }
 
+BOOST_AUTO_TEST_CASE(bytes_are_split_outside_what_is_seen_as_one_character) {
+  using Pieces = std::vector<std::string>;
+  BOOST_TEST((sdk::split_bytes("", 5) == Pieces{}));
+  BOOST_TEST((sdk::split_bytes("abcdef", 5) == Pieces{"abcde", "f"}));
+  BOOST_TEST((sdk::split_bytes("ab cd ef", 5) == Pieces{"ab cd", "ef"}));
+  // Two bytes each.
+  BOOST_TEST((sdk::split_bytes("\u00e9\u00e9\u00e9", 5) == Pieces{"\u00e9\u00e9", "\u00e9"}));
+  // A woman at a computer with a skin tone is one emoji of 15 bytes.
+  const std::string woman = "\U0001F469\U0001F3FD\u200D\U0001F4BB";
+  BOOST_TEST((sdk::split_bytes(woman + woman, 20) == Pieces{woman, woman}));
+  BOOST_TEST((sdk::split_bytes("ab" + woman + "c", 16) == Pieces{"ab", woman + "c"}));
+  // e and a combining acute accent.
+  BOOST_TEST((sdk::split_bytes("abce\u0301", 5) == Pieces{"abc", "e\u0301"}));
+  // Two flags of two indicators each.
+  const std::string spain = "\U0001F1EA\U0001F1F8";
+  BOOST_TEST((sdk::split_bytes(spain + spain, 12) == Pieces{spain, spain}));
+  // Where nothing else fits it is cut between code points.
+  BOOST_TEST(sdk::split_bytes(woman, 8).front() == "\U0001F469\U0001F3FD");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
