@@ -1,4 +1,4 @@
-# Fixtures begin like JSON and are deliveries; the files in the corpus are operations.
+# Fixtures are deliveries; the files in the corpus are operations.
 file(GLOB fixture_folders RELATIVE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/tests/fixtures/*"
   "${PROJECT_SOURCE_DIR}/tests/fixtures/*/*")
 list(FILTER fixture_folders EXCLUDE REGEX "[.][a-z]+$")

@@ -2,9 +2,10 @@
 // answers. A connector may refuse anything; it may not crash, throw, call strange places, emit what
 // Postgres could not store, or answer the same question differently.
 //
-// Input that begins like JSON is a delivery as it stands, so that fixtures are seeds. Any other
-// input is: operation, kind of event, then fields separated by byte 0x1e: thread, text, reply_to,
-// attachment kind, media id, url, extra value, then answers, each a status byte and a body.
+// Input that begins with a byte below 8 is an operation: its number, the kind of event, then fields
+// separated by byte 0x1e: thread, text, reply_to, attachment kind, media id, url, extra value, then
+// answers, each a status byte and a body. Any other input is a delivery as it stands, so that
+// fixtures are seeds.
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "connectors/sdk/text.h"
 #include "gateway/plugins/connector.h"
 #include "gateway/plugins/describe.h"
+#include "gateway/plugins/fixtures.h"
 
 namespace {
 
@@ -34,19 +36,28 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
+// A connector with the settings of one set of its fixtures: of each provider, where it has several.
 struct Subject {
-  Connector connector;
+  std::shared_ptr<const Connector> connector;
   Channel channel;
+  Pairs headers;             // of its deliveries, without the proof
+  bool proved_by_headers = false;
+  std::vector<std::string> secrets;
 };
 
-// Values for whatever the schema asks for.
-Pairs config_for(const gateway::plugins::ConfigSchema& schema) {
-  Pairs config;
-  const auto document = sdk::json::Document::parse(schema.text());
-  for (const auto& [name, property] : document->root()["properties"].members()) {
-    config.emplace_back(name, "7012345678:AAcanary-" + std::string(name));
+Subject subject_of(std::shared_ptr<const Connector> connector,
+                   const gateway::plugins::Fixtures& fixtures) {
+  Subject subject{.connector = std::move(connector), .channel = fixtures.channel};
+  if (!fixtures.cases.empty()) subject.headers = fixtures.cases[0].request.headers;
+  subject.proved_by_headers =
+      std::erase_if(subject.headers, [&](const auto& header) {
+        return header.first == fixtures.proof;
+      }) > 0;
+  for (const auto& field : subject.connector->schema().secret_fields()) {
+    const std::string secret(subject.channel.setting(field));
+    if (secret.size() >= 6) subject.secrets.push_back(secret);
   }
-  return config;
+  return subject;
 }
 
 const std::vector<Subject>& subjects() {
@@ -54,12 +65,12 @@ const std::vector<Subject>& subjects() {
     auto* made = new std::vector<Subject>();
     for (const gwc_connector* table : connector::all()) {
       auto schema = gateway::plugins::ConfigSchema::parse(table->config_schema).value();
-      Channel channel{.config = config_for(schema),
-                      .state = {{"account", "7012345678"}},
-                      .webhook_url = "https://gw.example.com/api/v1/webhooks/x/1",
-                      .secret = std::string(64, 'a'),
-                      .now_ms = 1'763'600'200'000};
-      made->push_back({Connector(*table, std::move(schema), "linked"), std::move(channel)});
+      const auto connector = std::make_shared<Connector>(*table, std::move(schema), "linked");
+      const std::string folder =
+          std::string(BACKCHANNEL_SOURCE_DIR) + "/tests/fixtures/" + connector->type();
+      for (const std::string& set : gateway::plugins::fixture_sets(folder)) {
+        made->push_back(subject_of(connector, gateway::plugins::read_fixtures(set).value()));
+      }
     }
     return made;
   }();
@@ -90,10 +101,15 @@ void check_event(const Event& event) {
 }
 
 void check_delivery(const Subject& subject, std::string_view body) {
-  Request request{.method = "POST", .target = "/h", .query = {}, .body = std::string(body)};
-  require(subject.connector.verify(subject.channel, request) != connector::Verdict::accept);
-  const auto received = subject.connector.receive(subject.channel, request);
-  const auto again = subject.connector.receive(subject.channel, request);
+  Request request{.method = "POST",
+                  .target = "/h",
+                  .query = {},
+                  .headers = subject.headers,
+                  .body = std::string(body)};
+  const auto verdict = subject.connector->verify(subject.channel, request);
+  require(!subject.proved_by_headers || verdict != connector::Verdict::accept);
+  const auto received = subject.connector->receive(subject.channel, request);
+  const auto again = subject.connector->receive(subject.channel, request);
   require(received.has_value() == again.has_value());
   if (!received) {
     require(received.error().code == gateway::Errc::invalid_argument);
@@ -102,7 +118,7 @@ void check_delivery(const Subject& subject, std::string_view body) {
   }
   require(received->events == again->events);
   for (const Event& event : received->events) check_event(event);
-  (void)subject.connector.accounts(request);
+  (void)subject.connector->accounts(request);
 }
 
 std::string_view next_field(std::string_view& data) {
@@ -123,7 +139,7 @@ Response answer_of(std::string_view field) {
 // Sentences that people will read.
 void check_words(const Subject& subject, std::string_view words) {
   check_text(words);
-  for (const auto& [name, secret] : subject.channel.config) {
+  for (const std::string& secret : subject.secrets) {
     require(words.find(secret) == std::string_view::npos);
   }
 }
@@ -164,12 +180,13 @@ void check_operation(const Subject& subject, std::string_view data) {
   if (!attachment.kind.empty()) input.attachments.push_back(attachment);
   std::vector<Response> answers;
   for (;;) {
-    const Step step = subject.connector.plan(subject.channel, operation, input, answers);
-    require(gateway::plugins::describe(step) == gateway::plugins::describe(subject.connector.plan(
+    const Step step = subject.connector->plan(subject.channel, operation, input, answers);
+    require(gateway::plugins::describe(step) == gateway::plugins::describe(subject.connector->plan(
                                                     subject.channel, operation, input, answers)));
     check_step(subject, step);
     if (!std::holds_alternative<connector::Call>(step)) break;
-    const std::size_t most = operation == Operation::send ? GWC_MAX_SEND_ANSWERS : GWC_MAX_ANSWERS;
+    const bool is_long = operation == Operation::send || operation == Operation::poll;
+    const std::size_t most = is_long ? GWC_MAX_SEND_ANSWERS : GWC_MAX_ANSWERS;
     require(answers.size() < most);
     if (data.empty()) break;
     answers.push_back(answer_of(next_field(data)));
@@ -181,10 +198,10 @@ void check_operation(const Subject& subject, std::string_view data) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const std::string_view data(reinterpret_cast<const char*>(bytes), size);
   for (const Subject& subject : subjects()) {
-    if (data.starts_with('{') || data.starts_with('[')) {
-      check_delivery(subject, data);
-    } else {
+    if (!data.empty() && static_cast<unsigned char>(data[0]) < 8) {
       check_operation(subject, data);
+    } else {
+      check_delivery(subject, data);
     }
   }
   return 0;
