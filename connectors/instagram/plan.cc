@@ -432,8 +432,7 @@ class Composer {
       const std::string& kind = all[i].kind;
       const bool known = kind == "image" || kind == "video" || kind == "audio" || kind == "file";
       if (!known && kind != "sticker") {
-        return "Instagram takes images, videos, audio, files and the heart sticker, not a " +
-               sdk::sanitize(kind, 40);
+        return "Instagram takes images, videos, audio, files and the heart sticker as attachments";
       }
       if (known && !all[i].url.starts_with("https://")) return "an attachment has no https URL";
       std::size_t end = i + 1;
