@@ -555,7 +555,8 @@ std::optional<Event> post(const Delivery& delivery, Value value, Value includes)
   if (one.first.empty()) one.first = one.reply_to.empty() ? one.id : one.reply_to;
   one.told_ms = iso_ms(value["created_at"].text_or(""));
 
-  const Value note = value["note_tweet"];
+  // Tweets are about to be called posts.
+  const Value note = value["note_tweet"].exists() ? value["note_tweet"] : value["note_post"];
   const bool is_long = note["text"].is_string();
   const Value whole = is_long ? note : value;
   const std::string_view answered = value["in_reply_to_user_id"].digits().value_or("");

@@ -224,6 +224,11 @@ class Poll {
     return done;
   }
 
+  // The guides and the API's own description disagree about the names of fields.
+  static bool names_of_fields_are_wrong(const Answer& answer) {
+    return answer.says("fields") || answer.says("expansions");
+  }
+
   // ---- direct messages
 
   std::string messages_path(bool is_narrow) const {
@@ -251,8 +256,7 @@ class Poll {
       if (response == nullptr) return api().as_user("GET", messages_path(is_narrow));
       const Answer answer(*response);
       if (response->status == 400 && pages == 0) {
-        // The guide and the API's own description disagree about the names of fields.
-        if (!is_narrow && (answer.says("fields") || answer.says("expansions"))) {
+        if (!is_narrow && names_of_fields_are_wrong(answer)) {
           is_narrow = true;
           continue;
         }
@@ -293,11 +297,14 @@ class Poll {
 
   // ---- mentions
 
-  std::string posts_path() const {
-    std::string path = "/2/users/" + delivery_.self +
-                       "/mentions?tweet.fields=author_id,conversation_id,created_at,entities,"
-                       "in_reply_to_user_id,note_tweet,referenced_tweets,attachments"
-                       "&expansions=author_id,attachments.media_keys";
+  std::string posts_path(bool is_narrow) const {
+    std::string path = "/2/users/" + delivery_.self + "/mentions?";
+    path += is_narrow ? "post.fields=conversation_id,created_at,entities,note_post,attachments"
+                        "&expansions=author_id,in_reply_to_user_id,referenced_posts,"
+                        "attachments.media_keys"
+                      : "tweet.fields=author_id,conversation_id,created_at,entities,"
+                        "in_reply_to_user_id,note_tweet,referenced_tweets,attachments"
+                        "&expansions=author_id,attachments.media_keys";
     path += kMediaFields;
     path += kUserFields;
     path += "&max_results=100";
@@ -311,19 +318,29 @@ class Poll {
   }
 
   Step look_up_posts() {
+    bool is_narrow = kept("post_fields") == "narrow";
+    const bool was_narrow = is_narrow;
     std::size_t pages = 0;
     while (!posts_.is_over() && pages < kMaxPages) {
       const Response* response = answer();
-      if (response == nullptr) return api().as_user("GET", posts_path());
+      if (response == nullptr) return api().as_user("GET", posts_path(is_narrow));
       const Answer answer(*response);
       const std::int32_t status = response->status;
-      if (status == 400 && pages == 0 && posts_.is_resumed()) return restarted(posts_);
+      if (status == 400 && pages == 0) {
+        if (!is_narrow && names_of_fields_are_wrong(answer)) {
+          is_narrow = true;
+          continue;
+        }
+        if (posts_.is_resumed()) return restarted(posts_);
+      }
       if (status == 400 || status == 402 || status == 403 || status == 404) return refused_posts();
       if (!answer.ok()) return fail(answer);
       ++pages;
       take_posts(answer);
     }
-    return with_more(concluded(posts_), !posts_.is_over());
+    Done done = concluded(posts_);
+    if (is_narrow && !was_narrow) done.state.emplace_back("post_fields", "narrow");
+    return with_more(std::move(done), !posts_.is_over());
   }
 
   void take_posts(const Answer& answer) {

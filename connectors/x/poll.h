@@ -7,9 +7,9 @@
 // next run. So what one brought is stored even where the next one fails.
 //
 // State: dm_cursor (the newest message seen), dm_page and dm_top (where a walk through many pages
-// goes on, and where it began), dm_polled_ms, the same with post_; dm_fields ("narrow": X knows
-// fewer fields); calls and calls_from_ms (of a 15 minutes' window); alive_ms; oauth2_access_token,
-// oauth2_refresh_token, oauth2_expires_ms, oauth2_for.
+// goes on, and where it began), dm_polled_ms, dm_fields ("narrow": X knows other fields), the same
+// with post_; post_refused_ms; calls and calls_from_ms (of a 15 minutes' window); alive_ms;
+// oauth2_access_token, oauth2_refresh_token, oauth2_expires_ms, oauth2_for.
 #ifndef CONNECTORS_X_POLL_H_
 #define CONNECTORS_X_POLL_H_
 
