@@ -164,7 +164,7 @@ class Converter {
 };
 
 std::string without_nul(std::string text) {
-  std::erase(text, '\0');
+  if (text.find('\0') != std::string::npos) std::erase(text, '\0');
   return text;
 }
 

@@ -15,7 +15,7 @@ namespace email {
 namespace {
 
 constexpr std::size_t kLineBytes = 76;
-constexpr std::size_t kWordBytes = 45;  // of text in one encoded word: 60 coded and 12 around them
+constexpr std::size_t kWordBytes = 39;  // of text in an encoded word, which fits behind "Subject: "
 
 bool is_printable_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });

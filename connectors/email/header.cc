@@ -41,10 +41,17 @@ bool is_field_name(std::string_view name) {
 }
 
 std::string unfolded(std::string_view raw) {
+  raw = trimmed(raw);
   std::string value;
   value.reserve(raw.size());
-  for (const char c : trimmed(raw)) {
-    if (c != '\n' && c != '\r') value += c == '\0' ? ' ' : c;
+  while (!raw.empty()) {
+    const auto end = raw.find('\n');
+    const std::string_view line = raw.substr(0, end);
+    value += line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+    raw.remove_prefix(end == std::string_view::npos ? raw.size() : end + 1);
+  }
+  for (const char c : {'\r', '\0'}) {
+    for (auto at = value.find(c); at != std::string::npos; at = value.find(c, at)) value[at] = ' ';
   }
   return value;
 }
@@ -436,37 +443,46 @@ std::optional<std::int64_t> parse_date(std::string_view value) {
   return ms >= 0 ? std::optional(ms) : std::nullopt;
 }
 
-std::vector<std::string> message_ids(std::string_view value, std::size_t max) {
-  std::vector<std::string> ids;
-  const auto add = [&](std::string_view id) {
-    id = trimmed(id);
-    if (id.empty() || id.size() > 990 || max == 0) return;
-    // The first one is the thread's root; of the others the latest count.
-    if (ids.size() == max) ids.erase(ids.begin() + (max > 1 ? 1 : 0));
-    ids.push_back(to_utf8(id, ""));
-  };
+namespace {
+
+// What stands between angle brackets, or where there are none, the words with an '@'.
+std::vector<std::string_view> raw_ids(std::string_view value) {
+  std::vector<std::string_view> ids;
   if (value.find('<') == std::string_view::npos) {
     for (const std::string_view word : words_of(value)) {
-      if (word.find('@') != std::string_view::npos) add(word);
+      if (word.find('@') != std::string_view::npos) ids.push_back(word);
     }
     return ids;
   }
-  while (true) {
-    const auto open = value.find('<');
-    if (open == std::string_view::npos) break;
-    const auto close = value.find_first_of("<>", open + 1);
+  for (auto open = value.find('<'); open != std::string_view::npos; open = value.find('<')) {
+    value.remove_prefix(open + 1);
+    const auto close = value.find('>');
     if (close == std::string_view::npos) break;
-    if (value[close] == '>') {
-      // Outlook breaks long ids with blanks.
-      std::string id;
-      for (const char c : value.substr(open + 1, close - open - 1)) {
-        if (!is_blank(c)) id += c;
-      }
-      add(id);
-      value.remove_prefix(close + 1);
-    } else {
-      value.remove_prefix(close);
-    }
+    // An id that was never closed is none.
+    const auto inner = value.substr(0, close).rfind('<');
+    const std::size_t begin = inner == std::string_view::npos ? 0 : inner + 1;
+    const std::string_view id = trimmed(value.substr(begin, close - begin));
+    if (!id.empty() && id.size() <= 990) ids.push_back(id);
+    value.remove_prefix(close + 1);
+  }
+  return ids;
+}
+
+}  // namespace
+
+std::vector<std::string> message_ids(std::string_view value, std::size_t max) {
+  std::vector<std::string_view> raw = raw_ids(value);
+  // The first one is the thread's root; of the others the latest count.
+  if (raw.size() > max) {
+    const std::ptrdiff_t kept_first = max > 1 ? 1 : 0;
+    raw.erase(raw.begin() + kept_first, raw.end() - static_cast<std::ptrdiff_t>(max) + kept_first);
+  }
+  std::vector<std::string> ids;
+  for (const std::string_view one : raw) {
+    std::string id = to_utf8(one, "");
+    // Outlook breaks long ids with blanks.
+    std::erase_if(id, is_blank);
+    if (!id.empty()) ids.push_back(std::move(id));
   }
   return ids;
 }

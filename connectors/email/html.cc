@@ -375,7 +375,7 @@ void append_utf8(std::string& text, std::uint32_t point) {
 }
 
 // https://html.spec.whatwg.org/multipage/named-characters.html, those of HTML 4 that mails use.
-constexpr std::array<std::pair<std::string_view, std::uint32_t>, 108> kEntities{
+constexpr auto kEntities = std::to_array<std::pair<std::string_view, std::uint32_t>>(
     {{"amp", '&'},      {"lt", '<'},       {"gt", '>'},        {"quot", '"'},     {"apos", '\''},
      {"nbsp", 0xA0},    {"iexcl", 0xA1},   {"cent", 0xA2},     {"pound", 0xA3},   {"curren", 0xA4},
      {"yen", 0xA5},     {"sect", 0xA7},    {"copy", 0xA9},     {"ordf", 0xAA},    {"laquo", 0xAB},
@@ -396,7 +396,7 @@ constexpr std::array<std::pair<std::string_view, std::uint32_t>, 108> kEntities{
      {"ugrave", 0xF9},  {"uacute", 0xFA},  {"ucirc", 0xFB},    {"uuml", 0xFC},    {"ensp", 0x2002},
      {"emsp", 0x2003},  {"zwnj", 0x200C},  {"zwj", 0x200D},    {"ndash", 0x2013}, {"mdash", 0x2014},
      {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"sbquo", 0x201A},  {"ldquo", 0x201C}, {"rdquo", 0x201D},
-     {"bdquo", 0x201E}, {"bull", 0x2022},  {"hellip", 0x2026}, {"euro", 0x20AC}}};
+     {"bdquo", 0x201E}, {"bull", 0x2022},  {"hellip", 0x2026}, {"euro", 0x20AC}});
 
 // Numbers 128 to 159 name what windows-1252 has there.
 constexpr std::array<std::uint32_t, 32> kWindows1252{

@@ -52,6 +52,9 @@ sdk::Expected<std::vector<Address>, Fail> listed(const Event& input, std::string
   std::vector<Address> addresses;
   const std::string_view value = extra(input, name);
   std::vector<std::string> texts;
+  if (header_text(value, value.size() + 1) != value) {
+    return permanent("metadata." + std::string(name) + " has line ends or control characters");
+  }
   if (value.starts_with('[')) {
     const auto document = Document::parse(value);
     if (!document) return permanent("metadata." + std::string(name) + " is no list of addresses");
