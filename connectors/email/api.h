@@ -28,7 +28,7 @@ connector::Call imap_call(const connector::Channel& channel, std::string_view co
 // fail_from with the provider's own words, cleaned of the channel's secrets.
 connector::Fail fail_of(const connector::Channel& channel, const connector::Response& response,
                         connector::Repeat repeat);
-// The same for answers of mail servers: 4yz is for now, 5yz for ever (RFC 5321 section 4.2.1).
+// The same for answers of mail servers: 4yz is temporary, 5yz final (RFC 5321 section 4.2.1).
 connector::Fail smtp_fail(const connector::Channel& channel, const connector::Response& response);
 connector::Fail imap_fail(const connector::Channel& channel, const connector::Response& response);
 
