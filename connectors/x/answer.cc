@@ -131,8 +131,18 @@ Answer::Answer(const Response& response) : response_(response) {
 
 bool Answer::ok() const {
   if (!connector::is_success(response_)) return false;
+  // What somebody in between says is not X's answer; a success may have no body.
+  if (!root().is_object() && !response_.body.empty()) return false;
   // What was done in part is done.
   return root()["errors"].size() == 0 || data().size() > 0;
+}
+
+bool Answer::is_refusal() const {
+  const std::int32_t status = response_.status;
+  if (!root().is_object() && !response_.body.empty()) return false;
+  if (connector::is_success(response_)) return !ok();
+  return status >= 400 && status < 500 && status != 401 && status != 402 && status != 408 &&
+         status != 425 && status != 429;
 }
 
 Value Answer::problem() const {

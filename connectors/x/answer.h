@@ -28,6 +28,8 @@ class Answer {
   sdk::json::Value data() const { return root()["data"]; }
   // A success that is not taken back by problems in the body.
   bool ok() const;
+  // X said no for a reason of its own, which is not one of those that go away.
+  bool is_refusal() const;
 
   // Of the first problem. The code is a number such as "349", a reason such as
   // "DuplicateUrlFailed", the name behind the last slash of `type` ("client-forbidden"), or "".

@@ -45,13 +45,13 @@ std::optional<connector::Event> direct_message(const Delivery& delivery, sdk::js
 
 // A MessageCreate of GET /2/dm_events; `includes` as beside it. Absent for what is no message, or
 // does not say who wrote it where.
-std::optional<connector::Event> looked_up_message(const Delivery& delivery, sdk::json::Value event,
+std::optional<connector::Event> looked_up_message(const Delivery& delivery, sdk::json::Value found,
                                                   sdk::json::Value includes);
 
 // A public post of somebody else. Absent for the account's own posts, for reposts, and for what is
 // no post.
-std::optional<connector::Event> legacy_post(const Delivery& delivery, sdk::json::Value post);
-std::optional<connector::Event> post(const Delivery& delivery, sdk::json::Value post,
+std::optional<connector::Event> legacy_post(const Delivery& delivery, sdk::json::Value value);
+std::optional<connector::Event> post(const Delivery& delivery, sdk::json::Value value,
                                      sdk::json::Value includes);
 
 // Of a user of either version; "" where it has none. The name a contact is shown by is this or,

@@ -15,7 +15,6 @@
 namespace x {
 namespace {
 
-using connector::Call;
 using connector::Channel;
 using connector::Done;
 using connector::Event;

@@ -18,7 +18,6 @@
 namespace x {
 namespace {
 
-using connector::Call;
 using connector::Channel;
 using connector::Done;
 using connector::Fail;
@@ -63,14 +62,6 @@ std::int64_t number(std::string_view digits) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   return error == std::errc() && end == digits.data() + digits.size() ? value : 0;
-}
-
-// X said no for a reason of its own, which is not one of those that go away.
-bool is_refusal(const Answer& answer) {
-  const std::int32_t status = answer.response().status;
-  if (status >= 200 && status < 300) return !answer.ok();
-  return status >= 400 && status < 500 && status != 401 && status != 402 && status != 408 &&
-         status != 425 && status != 429;
 }
 
 std::vector<std::string> split(std::string_view list) {
@@ -234,7 +225,7 @@ std::string challenge_advice(const Run& run) {
 // A refusal to make or to validate a webhook, in words that help.
 Fail webhook_refusal(const Run& run, const Answer& answer) {
   Fail fail = run.fail(answer);
-  if (!is_refusal(answer)) return fail;
+  if (!answer.is_refusal()) return fail;
   if (answer.says("crcvalidationfailed") || answer.says("crc")) {
     fail.code = Failure::config;
     fail.why = challenge_advice(run) + " (" + fail.why + ")";
@@ -269,7 +260,7 @@ Interim remove_moved(Run& run, const std::string& token) {
   const Response* response = run.answer();
   if (response == nullptr) return run.api().as_app("DELETE", "/2/webhooks/" + old, token);
   const Answer answer(*response);
-  if (!answer.ok() && !is_refusal(answer)) return run.fail(answer);
+  if (!answer.ok() && !answer.is_refusal()) return run.fail(answer);
   return std::nullopt;
 }
 
@@ -282,8 +273,8 @@ Interim create_webhook(Run& run, const std::string& token, Webhook& webhook) {
   const Answer answer(*response);
   webhook.id = id_of(answer.data()["id"]);
   if (answer.ok() && !webhook.id.empty()) return std::nullopt;
-  const bool is_taken = is_refusal(answer) && answer.says("duplicateurlfailed");
-  const bool is_over = is_refusal(answer) && answer.says("webhooklimitexceeded");
+  const bool is_taken = answer.is_refusal() && answer.says("duplicateurlfailed");
+  const bool is_over = answer.is_refusal() && answer.says("webhooklimitexceeded");
   if (!is_taken && !is_over) return webhook_refusal(run, answer);
 
   std::optional<Answer> list;
@@ -423,13 +414,13 @@ class Subscriber {
 
   Interim take(const Kind& kind, const Answer& answer, const std::string& redirected) {
     const bool exists = answer.says("duplicate") || answer.says("already exists");
-    if (answer.ok() || (is_refusal(answer) && exists)) {
+    if (answer.ok() || (answer.is_refusal() && exists)) {
       std::string id = redirected.empty() ? created_subscription(answer.data()) : redirected;
       made_.emplace_back(kind.name, std::move(id));
       return std::nullopt;
     }
     // One kind that the app or the token may not have must not cost the others.
-    if (!is_refusal(answer) || kind.name == kIndispensable) return run_.fail(answer);
+    if (!answer.is_refusal() || kind.name == kIndispensable) return run_.fail(answer);
     refused_.emplace_back(kind.name);
     // Newer than parts of X's own API description; nothing is lost without it.
     if (!kind.is_of_app) reasons_.push_back(std::string(kind.name) + " (" + words(answer) + ")");
@@ -480,7 +471,7 @@ Interim subscribe_to_account_activity(Run& run, const std::string& webhook) {
   const Answer answer(*response);
   const bool exists = answer.response().status == 409 || answer.has_code(355) ||
                       answer.says("duplicatesubscriptionfailed");
-  if (!answer.ok() && !(is_refusal(answer) && exists)) return run.fail(answer);
+  if (!answer.ok() && !(answer.is_refusal() && exists)) return run.fail(answer);
   return std::nullopt;
 }
 
@@ -532,8 +523,8 @@ Interim replay(Run& run, const std::string& token, const std::string& webhook, s
     return run.api().as_app("POST", "/2/webhooks/replay", token, body.take());
   }
   const Answer answer(*response);
-  const bool is_busy = is_refusal(answer) && answer.says("replayconflict");
-  if (!answer.ok() && !is_refusal(answer)) return run.fail(answer);
+  const bool is_busy = answer.is_refusal() && answer.says("replayconflict");
+  if (!answer.ok() && !answer.is_refusal()) return run.fail(answer);
   if (!answer.ok() && !is_busy) {
     // What cannot be replayed is looked up by the next poll.
     said = "X does not deliver it again: " + run.account().cleaned(answer.words());
@@ -640,7 +631,7 @@ Interim check_account_activity(Run& run, const std::string& webhook, Gaps& gaps)
   const Response* response = run.answer();
   if (response == nullptr) return run.api().as_user("GET", activity_path(webhook) + "all");
   const Answer answer(*response);
-  if (!answer.ok() && !is_refusal(answer)) return run.fail(answer);
+  if (!answer.ok() && !answer.is_refusal()) return run.fail(answer);
   const bool is_subscribed =
       answer.ok() && answer.data()["subscribed"].boolean().value_or(response->status == 204);
   if (!is_subscribed) gaps.missing.emplace_back("the account's activity");
@@ -671,7 +662,7 @@ Interim remove(Run& run, const std::string& token, const std::string& path) {
   const Response* response = run.answer();
   if (response == nullptr) return run.api().as_app("DELETE", path, token);
   const Answer answer(*response);
-  const bool is_gone = is_refusal(answer) && answer.response().status != 403;
+  const bool is_gone = answer.is_refusal() && answer.response().status != 403;
   if (!answer.ok() && !is_gone) return run.fail(answer);
   return std::nullopt;
 }

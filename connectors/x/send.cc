@@ -125,8 +125,7 @@ using Pieces = sdk::Expected<std::vector<Piece>, Fail>;
 
 std::optional<Fail> refusal_of(const Attachment& attachment) {
   if (attachment.kind != "image" && attachment.kind != "video") {
-    return permanent("X takes images, GIFs and videos, no attachment of kind \"" + attachment.kind +
-                     "\"");
+    return permanent("X takes images, GIFs and videos only");
   }
   if (!is_fetchable(attachment.url) && !is_uploaded_already(attachment)) {
     return permanent("an attachment has neither an https URL nor X's media id");

@@ -691,6 +691,16 @@ BOOST_AUTO_TEST_CASE(ids_of_a_hostile_answer_stay_out_of_urls) {
       (std::get<Fail>(plan(a_channel(), Operation::send, input, answers)).code == Failure::retry));
 }
 
+BOOST_AUTO_TEST_CASE(a_refusal_repeats_nothing_of_the_message) {
+  Event input = a_text("cs_8Qm2rV7tK1pLw3Zy");
+  input.attachments = {{.kind = "cs_8Qm2rV7tK1pLw3Zy", .url = "cs_8Qm2rV7tK1pLw3Zy"}};
+  for (const char* thread : {"cs_8Qm2rV7tK1pLw3Zy", kThread.c_str(), "post:1:2", "12"}) {
+    input.thread = thread;
+    const auto why = std::get<Fail>(plan(a_channel(), Operation::send, input, {})).why;
+    BOOST_TEST(why.find("cs_8Qm2rV7tK1pLw3Zy") == std::string::npos, why);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_bearer_token_is_sent_to_the_api_only) {
   Channel channel = a_channel();
   set(channel.config, "auth", "oauth2");
