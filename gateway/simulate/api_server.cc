@@ -6,10 +6,13 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <deque>
 #include <optional>
 #include <set>
 #include <sstream>
 #include <thread>
+
+#include "connectors/sdk/text.h"
 
 namespace gateway::simulate {
 namespace {
@@ -19,6 +22,7 @@ namespace http = boost::beast::http;
 using tcp = asio::ip::tcp;
 
 constexpr std::uint64_t kBodyLimit = 64u << 20;
+constexpr std::chrono::minutes kAnswerPatience{10};
 
 std::string to_std(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -29,11 +33,16 @@ class Session;
 struct ApiServer::State {
   Handlers handlers;
   asio::io_context loop{1};
-  std::optional<tcp::acceptor> acceptor;
+  struct Port {
+    std::string host;
+    tcp::acceptor acceptor;
+  };
+  std::deque<Port> ports;
   std::set<Session*> sessions;
   std::thread thread;
 
-  void accept();
+  Result<> listen(const Listener& wanted);
+  void accept(Port& port);
 };
 
 namespace {
@@ -41,8 +50,13 @@ namespace {
 // One connection; keeps itself alive by the operation it waits for.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, ApiServer::Handlers& handlers, std::set<Session*>& all)
-      : socket_(std::move(socket)), timer_(socket_.get_executor()), handlers_(handlers), all_(all) {
+  Session(tcp::socket socket, const std::string& host, ApiServer::Handlers& handlers,
+          std::set<Session*>& all)
+      : socket_(std::move(socket)),
+        timer_(socket_.get_executor()),
+        host_(host),
+        handlers_(handlers),
+        all_(all) {
     all_.insert(this);
   }
   ~Session() { all_.erase(this); }
@@ -67,12 +81,17 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   void on_head() {
     const auto& head = parser_->get();
+    request_.host = host_;
     request_.method = to_std(head.method_string());
     const std::string target = to_std(head.target());
     const std::size_t mark = target.find('?');
     request_.path = target.substr(0, mark);
     if (mark != std::string::npos) request_.query = target.substr(mark + 1);
     request_.content_type = to_std(head[http::field::content_type]);
+    for (const auto& field : head) {
+      request_.headers.emplace_back(sdk::lower_ascii(to_std(field.name_string())),
+                                    to_std(field.value()));
+    }
     if (!handlers_.admit(request_)) return reset();
     auto self = shared_from_this();
     if (boost::beast::iequals(head[http::field::expect], "100-continue")) {
@@ -97,7 +116,30 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_request() {
     request_.body = std::move(parser_->get().body());
     keep_alive_ = parser_->get().keep_alive();
-    reply_ = handlers_.handle(request_);
+    // Weak: an answer that never comes must not keep the connection open behind the loop's end.
+    handlers_.handle(request_, [weak = weak_from_this(), number = ++requests_,
+                                executor = socket_.get_executor()](HttpReply reply) {
+      asio::post(executor, [weak, number, reply = std::move(reply)]() mutable {
+        const auto self = weak.lock();
+        if (!self || self->requests_ != number || self->answering_ == number) return;
+        self->answering_ = number;
+        self->reply_ = std::move(reply);
+        self->on_reply();
+      });
+    });
+    await_answer();
+  }
+
+  // Somebody has to own the session until its answer comes; the timer does.
+  void await_answer() {
+    timer_.expires_after(kAnswerPatience);
+    timer_.async_wait([self = shared_from_this()](boost::system::error_code) {});
+  }
+
+  void on_reply() {
+    boost::system::error_code ignored;
+    timer_.cancel(ignored);
+    if (!socket_.is_open()) return;
     if (reply_.delay.count() == 0) return answer();
     timer_.expires_after(reply_.delay);
     timer_.async_wait([self = shared_from_this()](boost::system::error_code error) {
@@ -141,6 +183,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   tcp::socket socket_;
   asio::steady_timer timer_;
+  std::string host_;
   ApiServer::Handlers& handlers_;
   std::set<Session*>& all_;
   boost::beast::flat_buffer buffer_;
@@ -149,20 +192,42 @@ class Session : public std::enable_shared_from_this<Session> {
   HttpReply reply_;
   std::string text_;
   bool keep_alive_ = false;
+  std::uint64_t requests_ = 0;   // number of the request that is read or answered
+  std::uint64_t answering_ = 0;  // number of the last one that got its answer
 };
 
 }  // namespace
 
-void ApiServer::State::accept() {
-  acceptor->async_accept([this](boost::system::error_code error, tcp::socket socket) {
+void ApiServer::State::accept(Port& port) {
+  port.acceptor.async_accept([this, &port](boost::system::error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted) return;
     if (!error) {
       boost::system::error_code ignored;
       socket.set_option(tcp::no_delay(true), ignored);
-      std::make_shared<Session>(std::move(socket), handlers, sessions)->read_head();
+      std::make_shared<Session>(std::move(socket), port.host, handlers, sessions)->read_head();
     }
-    accept();
+    accept(port);
   });
+}
+
+Result<> ApiServer::State::listen(const Listener& wanted) {
+  boost::system::error_code error;
+  const auto ip = asio::ip::make_address(wanted.address, error);
+  if (error) return fail(Errc::invalid_argument, "not an IP address: " + wanted.address);
+  const auto step = [&](auto&& action) {
+    if (!error) action();
+  };
+  tcp::acceptor& acceptor = ports.emplace_back(Port{wanted.host, tcp::acceptor(loop)}).acceptor;
+  const tcp::endpoint endpoint(ip, wanted.port);
+  step([&] { acceptor.open(endpoint.protocol(), error); });
+  step([&] { acceptor.set_option(asio::socket_base::reuse_address(true), error); });
+  step([&] { acceptor.bind(endpoint, error); });
+  step([&] { acceptor.listen(asio::socket_base::max_listen_connections, error); });
+  if (error) {
+    return fail(Errc::unavailable, "cannot listen on " + wanted.address + ":" +
+                                       std::to_string(wanted.port) + ": " + error.message());
+  }
+  return {};
 }
 
 ApiServer::ApiServer(Handlers handlers) : state_(std::make_unique<State>()) {
@@ -171,25 +236,11 @@ ApiServer::ApiServer(Handlers handlers) : state_(std::make_unique<State>()) {
 
 ApiServer::~ApiServer() { stop(); }
 
-Result<> ApiServer::start(const std::string& address, std::uint16_t port) {
-  boost::system::error_code error;
-  const auto ip = asio::ip::make_address(address, error);
-  if (error) return fail(Errc::invalid_argument, "not an IP address: " + address);
-  const auto step = [&](auto&& action) {
-    if (!error) action();
-  };
-  state_->acceptor.emplace(state_->loop);
-  tcp::acceptor& acceptor = *state_->acceptor;
-  const tcp::endpoint endpoint(ip, port);
-  step([&] { acceptor.open(endpoint.protocol(), error); });
-  step([&] { acceptor.set_option(asio::socket_base::reuse_address(true), error); });
-  step([&] { acceptor.bind(endpoint, error); });
-  step([&] { acceptor.listen(asio::socket_base::max_listen_connections, error); });
-  if (error) {
-    return fail(Errc::unavailable, "cannot listen on " + address + ":" + std::to_string(port) +
-                                       ": " + error.message());
+Result<> ApiServer::start(const std::vector<Listener>& listeners) {
+  for (const Listener& listener : listeners) {
+    if (auto listening = state_->listen(listener); !listening) return listening.error();
   }
-  state_->accept();
+  for (State::Port& port : state_->ports) state_->accept(port);
   state_->thread = std::thread([this] { state_->loop.run(); });
   return {};
 }
@@ -198,7 +249,7 @@ void ApiServer::stop() {
   if (!state_->thread.joinable()) return;
   asio::post(state_->loop, [this] {
     boost::system::error_code ignored;
-    state_->acceptor->close(ignored);
+    for (State::Port& port : state_->ports) port.acceptor.close(ignored);
     const std::set<Session*> sessions = state_->sessions;
     for (Session* session : sessions) session->close();
   });
@@ -206,9 +257,11 @@ void ApiServer::stop() {
   state_->thread.join();
 }
 
-std::uint16_t ApiServer::port() const {
+std::uint16_t ApiServer::port(std::size_t listener) const {
   boost::system::error_code ignored;
-  return state_->acceptor ? state_->acceptor->local_endpoint(ignored).port() : std::uint16_t{0};
+  return listener < state_->ports.size()
+             ? state_->ports[listener].acceptor.local_endpoint(ignored).port()
+             : std::uint16_t{0};
 }
 
 }  // namespace gateway::simulate

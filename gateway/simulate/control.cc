@@ -247,55 +247,16 @@ HttpReply post_scenario(TelegramSimulator& telegram, Value wish) {
 }
 
 HttpReply post_fault(TelegramSimulator& telegram, Value wish) {
-  using Api = ApiFault::Kind;
-  using Delivery = DeliveryFault::Kind;
-  constexpr std::array<std::pair<std::string_view, Api>, 9> kApi = {
-      {{"too_many_requests", Api::too_many_requests},
-       {"server_error", Api::server_error},
-       {"bad_gateway", Api::bad_gateway},
-       {"slow", Api::slow},
-       {"refuse", Api::refuse},
-       {"garbage", Api::garbage},
-       {"reset_before_body", Api::reset_before_body},
-       {"reset_after_body", Api::reset_after_body},
-       {"reset_midway", Api::reset_midway}}};
-  constexpr std::array<std::pair<std::string_view, Delivery>, 6> kDelivery = {
-      {{"wrong_secret", Delivery::wrong_secret},
-       {"no_secret", Delivery::no_secret},
-       {"twice_secret", Delivery::twice_secret},
-       {"duplicate", Delivery::duplicate},
-       {"reorder", Delivery::reorder},
-       {"drop", Delivery::drop}}};
-  const std::string_view kind = wish["kind"].text_or("");
-  const int count =
-      static_cast<int>(std::clamp<std::int64_t>(wish["count"].integer().value_or(1), 1, 1'000'000));
-  if (kind == "down") {
+  auto fault = parse_fault(wish);
+  if (!fault) return error(400, fault.error().message);
+  if (auto* const call = std::get_if<CallFault>(&*fault)) {
+    telegram.inject(ApiFault{std::move(*call)});
+  } else if (const auto* const delivery = std::get_if<DeliveryFault>(&*fault)) {
+    telegram.inject(*delivery);
+  } else {
     telegram.set_down(true);
-    return done();
   }
-  for (const auto& [name, value] : kApi) {
-    if (name != kind) continue;
-    ApiFault fault;
-    fault.kind = value;
-    fault.count = count;
-    fault.method = wish["method"].text_or("");
-    fault.bot_id = id_of(wish["bot"]);
-    fault.retry_after = wish["retry_after"].integer().value_or(1);
-    fault.delay = std::chrono::milliseconds(
-        std::clamp<std::int64_t>(wish["delay_ms"].integer().value_or(1'000), 0, 600'000));
-    fault.status = static_cast<int>(
-        std::clamp<std::int64_t>(wish["status"].integer().value_or(403), 400, 599));
-    fault.description = wish["description"].text_or(fault.description);
-    telegram.inject(std::move(fault));
-    return done();
-  }
-  for (const auto& [name, value] : kDelivery) {
-    if (name != kind) continue;
-    const auto copies = std::clamp<std::int64_t>(wish["copies"].integer().value_or(2), 2, 1'000);
-    telegram.inject(DeliveryFault{value, count, static_cast<int>(copies)});
-    return done();
-  }
-  return error(400, "unknown kind of fault; GET /_simulate/ lists them");
+  return done();
 }
 
 HttpReply get_bots(const TelegramSimulator& telegram) {
@@ -345,8 +306,8 @@ HttpReply get_deliveries(const TelegramSimulator& telegram, const sdk::Form& que
   Writer writer;
   writer.array();
   for (const Delivery& delivery : telegram.deliveries(number_in(query, "after"))) {
-    writer.object().member("number", delivery.number).member("bot", delivery.bot_id);
-    writer.member("update_id", delivery.update_id).member("kind", delivery.kind);
+    writer.object().member("number", delivery.number).member("bot", delivery.account);
+    writer.member("update_id", delivery.id).member("kind", delivery.kind);
     writer.member("attempt", delivery.attempt).member("status", delivery.status);
     writer.member("error", delivery.error).member("latency_us", delivery.latency_us).end();
   }

@@ -1,8 +1,8 @@
 // Delivers updates to webhooks as Telegram does: one at a time and in order within a queue, queues
 // beside each other, retried by the platform's schedule until they expire.
 //
-// One thread of its own with a libcurl multi handle. All public methods may be called from any
-// thread and never block on the network; they never call back while a lock is held.
+// All public methods may be called from any thread and never block on the network; they never call
+// back while a lock is held. The network has a thread of its own, see transfers.h.
 // Facts: github.com/tdlib/telegram-bot-api WebhookActor.cpp (read 2026-11-20).
 #ifndef GATEWAY_SIMULATE_COURIER_H_
 #define GATEWAY_SIMULATE_COURIER_H_
@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -18,51 +17,11 @@
 #include <vector>
 
 #include "gateway/simulate/bot_api.h"
+#include "gateway/simulate/deliveries.h"
+#include "gateway/simulate/faults.h"
 #include "gateway/simulate/world.h"
 
 namespace gateway::simulate {
-
-// What can be wrong with the next deliveries.
-struct DeliveryFault {
-  enum class Kind {
-    wrong_secret,  // an attempt carries another secret; what it gets is retried with the right one
-    no_secret,     // an attempt carries none
-    twice_secret,  // an attempt carries the header twice, the wrong value first
-    duplicate,     // `copies` of an update at once, beside its queue
-    reorder,       // the next `count` updates are held, then leave in a shuffled order
-    drop,          // an update never leaves
-  };
-  Kind kind = Kind::duplicate;
-  int count = 1;
-  int copies = 2;
-};
-
-// One attempt that has ended.
-struct Delivery {
-  std::int64_t number = 0;
-  std::int64_t bot_id = 0;
-  std::int64_t update_id = 0;
-  std::string kind;
-  int attempt = 1;
-  int status = 0;  // 0: no answer came
-  std::string error;
-  std::int64_t latency_us = 0;
-  std::string answer;  // body, at most 2 KiB
-};
-
-struct DeliveryStats {
-  std::int64_t updates = 0;       // accepted for delivery, copies not counted
-  std::int64_t acknowledged = 0;  // answered 2xx, copies not counted
-  std::int64_t attempts = 0;
-  std::int64_t dropped = 0;  // by a fault
-  std::int64_t expired = 0;
-  std::int64_t unwanted = 0;  // of a kind the bot has not asked for
-  std::int64_t pending = 0;
-  std::map<int, std::int64_t> by_status;
-  std::int64_t p50_us = 0;
-  std::int64_t p99_us = 0;
-  std::int64_t max_us = 0;
-};
 
 struct CourierOptions {
   std::uint64_t seed = 1;
@@ -99,7 +58,7 @@ class Courier final : public DeliveryDesk {
   // True when nothing waits or is under way before the deadline.
   bool wait_idle(std::chrono::steady_clock::time_point deadline);
   DeliveryStats stats() const;
-  // Attempts with a number above `after`, oldest first; the last 50 000 are kept.
+  // Attempts with a number above `after`, oldest first.
   std::vector<Delivery> log(std::int64_t after = 0) const;
 
   Health health(std::int64_t bot_id) override;

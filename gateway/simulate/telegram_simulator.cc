@@ -43,35 +43,6 @@ std::int64_t leading_id(std::string_view token) {
   return id;
 }
 
-std::string_view name_of(ApiFault::Kind kind) {
-  switch (kind) {
-    case ApiFault::Kind::too_many_requests:
-      return "too_many_requests";
-    case ApiFault::Kind::server_error:
-      return "server_error";
-    case ApiFault::Kind::bad_gateway:
-      return "bad_gateway";
-    case ApiFault::Kind::slow:
-      return "slow";
-    case ApiFault::Kind::refuse:
-      return "refuse";
-    case ApiFault::Kind::garbage:
-      return "garbage";
-    case ApiFault::Kind::reset_before_body:
-      return "reset_before_body";
-    case ApiFault::Kind::reset_after_body:
-      return "reset_after_body";
-    case ApiFault::Kind::reset_midway:
-      return "reset_midway";
-  }
-  return "";
-}
-
-bool prevents_execution(ApiFault::Kind kind) {
-  return kind == ApiFault::Kind::too_many_requests || kind == ApiFault::Kind::server_error ||
-         kind == ApiFault::Kind::bad_gateway || kind == ApiFault::Kind::refuse;
-}
-
 HttpReply error_reply(int status, std::string_view description, std::int64_t retry_after = 0) {
   Members members{{"ok", "false"},
                   {"error_code", std::to_string(status)},
@@ -94,33 +65,7 @@ HttpReply refusal(const ApiFault& fault) {
   }
   if (fault.kind == ApiFault::Kind::refuse) return error_reply(fault.status, fault.description);
   if (fault.kind == ApiFault::Kind::server_error) return error_reply(500, "Internal Server Error");
-  HttpReply reply;
-  reply.status = 502;
-  reply.content_type = "text/html";
-  reply.body =
-      "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad "
-      "Gateway</h1></center>\r\n<hr><center>nginx/1.18.0</center>\r\n</body>\r\n</html>\r\n";
-  return reply;
-}
-
-void apply(const ApiFault& fault, HttpReply& reply) {
-  switch (fault.kind) {
-    case ApiFault::Kind::slow:
-      reply.delay = fault.delay;
-      break;
-    case ApiFault::Kind::garbage:
-      reply.status = 200;
-      reply.body = "{\"ok\":tru";
-      break;
-    case ApiFault::Kind::reset_after_body:
-      reply.cut = HttpReply::Cut::reset;
-      break;
-    case ApiFault::Kind::reset_midway:
-      reply.cut = HttpReply::Cut::reset_midway;
-      break;
-    default:
-      break;
-  }
+  return bad_gateway_page();
 }
 
 }  // namespace
@@ -133,7 +78,9 @@ struct TelegramSimulator::State {
                 [this](std::int64_t bot_id, std::string_view json) { answer_call(bot_id, json); }),
         api(world, courier, {chosen.urls, static_cast<std::int64_t>(1'000 * chosen.time_scale)}),
         server({[this](const HttpRequest& head) { return admit(head); },
-                [this, &self](const HttpRequest& request) { return handle(self, request); }}) {}
+                [this, &self](const HttpRequest& request, const ApiServer::Respond& respond) {
+                  respond(handle(self, request));
+                }}) {}
 
   TelegramOptions options;
   SystemClock clock;
@@ -143,7 +90,7 @@ struct TelegramSimulator::State {
   World world;
   Courier courier;
   BotApi api;
-  std::vector<ApiFault> faults;
+  CallFaults<ApiFault> faults;
   bool down = false;
   std::deque<Call> calls;
   std::int64_t call_count = 0;
@@ -151,15 +98,12 @@ struct TelegramSimulator::State {
 
   // Uses up one of the first fault that fits; under the lock.
   std::optional<ApiFault> take_fault(const BotPath& path, bool before_body) {
-    for (auto at = faults.begin(); at != faults.end(); ++at) {
-      if ((at->kind == ApiFault::Kind::reset_before_body) != before_body) continue;
-      if (!at->method.empty() && !sdk::equals_ignoring_case(at->method, path.rest)) continue;
-      if (at->bot_id != 0 && at->bot_id != leading_id(path.token)) continue;
-      const ApiFault fault = *at;
-      if (--at->count <= 0) faults.erase(at);
-      return fault;
-    }
-    return std::nullopt;
+    const std::int64_t bot_id = leading_id(path.token);
+    return faults.take(before_body, [&](const ApiFault& fault) {
+      return (fault.method.empty() || sdk::equals_ignoring_case(fault.method, path.rest)) &&
+             (fault.account.empty() || fault.account == std::to_string(bot_id)) &&
+             (fault.bot_id == 0 || fault.bot_id == bot_id);
+    });
   }
 
   void record(Call call) {
@@ -264,7 +208,8 @@ TelegramSimulator::TelegramSimulator(TelegramOptions options)
 TelegramSimulator::~TelegramSimulator() { stop(); }
 
 Result<> TelegramSimulator::start() {
-  auto started = state_->server.start(state_->options.address, state_->options.port);
+  auto started =
+      state_->server.start({{"api.telegram.org", state_->options.address, state_->options.port}});
   if (started) state_->courier.start();
   return started;
 }
@@ -393,7 +338,7 @@ std::vector<Delivery> TelegramSimulator::deliveries(std::int64_t after) const {
 
 void TelegramSimulator::inject(ApiFault fault) {
   const std::lock_guard lock(state_->mutex);
-  state_->faults.push_back(std::move(fault));
+  state_->faults.add(std::move(fault));
 }
 
 void TelegramSimulator::inject(DeliveryFault fault) { state_->courier.inject(fault); }

@@ -26,6 +26,7 @@
 #include "gateway/base/result.h"
 #include "gateway/simulate/bot_api.h"
 #include "gateway/simulate/courier.h"
+#include "gateway/simulate/faults.h"
 #include "gateway/simulate/world.h"
 
 namespace gateway::simulate {
@@ -40,27 +41,9 @@ struct TelegramOptions {
   std::chrono::milliseconds answer_timeout{60'000};
 };
 
-// What can be wrong with the next calls of the Bot API.
-struct ApiFault {
-  enum class Kind {
-    too_many_requests,  // 429 with `retry_after`; not executed
-    server_error,       // 500; not executed
-    bad_gateway,        // 502 with a page of HTML; not executed
-    slow,               // executed, answered after `delay`
-    refuse,             // `status` and `description`; not executed
-    garbage,            // executed, answered 200 with something that is no JSON
-    reset_before_body,  // connection reset before the body was read; not executed
-    reset_after_body,   // executed, connection reset instead of an answer
-    reset_midway,       // executed, connection reset in the middle of the answer
-  };
-  Kind kind = Kind::server_error;
-  int count = 1;
-  std::string method;       // empty: any
+// What can be wrong with the next calls of the Bot API. `method` is compared whole.
+struct ApiFault : CallFault {
   std::int64_t bot_id = 0;  // 0: any
-  std::int64_t retry_after = 1;
-  std::chrono::milliseconds delay{1'000};
-  int status = 403;
-  std::string description = "Forbidden: user is deactivated";
 };
 
 // One call that came in. Tokens and secrets are left out.

@@ -91,18 +91,6 @@ std::string without_reply(const std::string& json) {
 
 }  // namespace
 
-std::string object(const Members& members) {
-  sdk::json::Writer writer;
-  writer.object();
-  for (const auto& [name, json] : members) writer.key(name).raw(json);
-  return writer.end().take();
-}
-
-std::string json_text(std::string_view text) {
-  sdk::json::Writer writer;
-  return writer.value(text).take();
-}
-
 bool is_update_kind(std::string_view kind) {
   return std::find(kUpdateKinds.begin(), kUpdateKinds.end(), kind) != kUpdateKinds.end();
 }

@@ -18,12 +18,10 @@
 #include <vector>
 
 #include "gateway/base/clock.h"
+#include "gateway/simulate/members.h"
 #include "gateway/simulate/people.h"
 
 namespace gateway::simulate {
-
-// Members of a JSON object, each value as JSON text.
-using Members = std::vector<std::pair<std::string, std::string>>;
 
 struct StoredMessage {
   std::string json;
@@ -169,10 +167,6 @@ class World {
   std::map<std::int64_t, Bot> bots_;
   std::int64_t pretended_ = 0;
 };
-
-// JSON of an object, or of a string.
-std::string object(const Members& members);
-std::string json_text(std::string_view text);
 
 // Whether a bot with this list gets updates of this kind.
 // https://core.telegram.org/bots/api#setwebhook: the default leaves three kinds out.
