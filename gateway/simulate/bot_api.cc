@@ -109,24 +109,6 @@ bool is_http_url(std::string_view value) {
   return value.rfind("http://", 0) == 0 || value.rfind("https://", 0) == 0;
 }
 
-// "a.b.c.d" as numbers.
-std::optional<std::array<int, 4>> ipv4(std::string_view host) {
-  std::array<int, 4> parts{};
-  for (std::size_t i = 0; i < 4; ++i) {
-    const std::size_t dot = i < 3 ? host.find('.') : host.size();
-    if (dot == std::string_view::npos) return std::nullopt;
-    const auto [end, error] = std::from_chars(host.data(), host.data() + dot, parts[i]);
-    if (error != std::errc() || end != host.data() + dot || parts[i] > 255) return std::nullopt;
-    host.remove_prefix(i < 3 ? dot + 1 : dot);
-  }
-  return parts;
-}
-
-bool is_loopback(std::string_view host) {
-  const auto address = ipv4(host);
-  return host == "localhost" || host == "[::1]" || (address && (*address)[0] == 127);
-}
-
 bool is_reserved(const std::array<int, 4>& a) {
   return a[0] == 0 || a[0] == 10 || a[0] == 127 || a[0] >= 224 || (a[0] == 169 && a[1] == 254) ||
          (a[0] == 172 && a[1] >= 16 && a[1] < 32) || (a[0] == 192 && a[1] == 168) ||
@@ -136,35 +118,18 @@ bool is_reserved(const std::array<int, 4>& a) {
 }  // namespace
 
 std::optional<std::string> refuse_webhook_url(std::string_view url, UrlRules rules) {
-  const std::string invalid = "Bad Request: invalid webhook URL specified";
-  const std::size_t scheme_end = url.find("://");
-  if (scheme_end == std::string_view::npos || url.size() > 2048) return invalid;
-  const std::string scheme = sdk::lower_ascii(url.substr(0, scheme_end));
-  if (scheme != "http" && scheme != "https") return invalid;
-  std::string_view authority = url.substr(scheme_end + 3);
-  authority = authority.substr(0, authority.find_first_of("/?#"));
-  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) {
-    authority.remove_prefix(at + 1);
+  const auto parts = parse_web_url(url);
+  if (!parts) return "Bad Request: invalid webhook URL specified";
+  if (rules == UrlRules::any || (rules == UrlRules::loopback && is_loopback(parts->host))) {
+    return {};
   }
-  std::string_view host = authority;
-  int port = scheme == "https" ? 443 : 80;
-  const std::size_t colon = authority.rfind(':');
-  if (colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos) {
-    host = authority.substr(0, colon);
-    const std::string_view digits = authority.substr(colon + 1);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    if (error != std::errc() || end != digits.data() + digits.size()) return invalid;
-    if (port < 1 || port > 65535) return invalid;
-  }
-  if (host.empty()) return invalid;
-  if (rules == UrlRules::any || (rules == UrlRules::loopback && is_loopback(host))) return {};
   const std::string prefix = "Bad Request: bad webhook: ";
-  if (scheme != "https") return prefix + "An HTTPS URL must be provided for webhook";
-  if (port != 80 && port != 88 && port != 443 && port != 8443) {
+  if (parts->scheme != "https") return prefix + "An HTTPS URL must be provided for webhook";
+  if (parts->port != 80 && parts->port != 88 && parts->port != 443 && parts->port != 8443) {
     return prefix + "Webhook can be set up only on ports 80, 88, 443 or 8443";
   }
-  if (const auto address = ipv4(host); address && is_reserved(*address)) {
-    return prefix + "IP address " + std::string(host) + " is reserved";
+  if (const auto address = ipv4(parts->host); address && is_reserved(*address)) {
+    return prefix + "IP address " + parts->host + " is reserved";
   }
   return {};
 }

@@ -13,16 +13,10 @@
 #include <vector>
 
 #include "gateway/simulate/params.h"
+#include "gateway/simulate/urls.h"
 #include "gateway/simulate/world.h"
 
 namespace gateway::simulate {
-
-// Which webhook URLs setWebhook takes.
-enum class UrlRules {
-  telegram,  // as the platform: https, four ports, public addresses
-  loopback,  // those, and anything on this machine
-  any,       // any http or https URL
-};
 
 // A message a bot sent, or tried to: only those that arrived are listed.
 struct SentMessage {

@@ -314,20 +314,6 @@ HttpReply get_deliveries(const TelegramSimulator& telegram, const sdk::Form& que
   return json(writer.end().take());
 }
 
-HttpReply get_stats(const TelegramSimulator& telegram) {
-  const DeliveryStats stats = telegram.delivery_stats();
-  Writer writer;
-  writer.object().member("updates", stats.updates).member("acknowledged", stats.acknowledged);
-  writer.member("attempts", stats.attempts).member("pending", stats.pending);
-  writer.member("dropped", stats.dropped).member("expired", stats.expired);
-  writer.member("unwanted", stats.unwanted).member("p50_us", stats.p50_us);
-  writer.member("p99_us", stats.p99_us).member("max_us", stats.max_us).key("by_status").object();
-  for (const auto& [status, count] : stats.by_status) {
-    writer.member(std::to_string(status), count);
-  }
-  return json(writer.end().end().take());
-}
-
 }  // namespace
 
 HttpReply control(TelegramSimulator& telegram, const HttpRequest& request) {
@@ -346,7 +332,7 @@ HttpReply control(TelegramSimulator& telegram, const HttpRequest& request) {
   if (get && path == "/calls") return get_calls(telegram, query);
   if (get && path == "/sent") return get_sent(telegram, query);
   if (get && path == "/deliveries") return get_deliveries(telegram, query);
-  if (get && path == "/stats") return get_stats(telegram);
+  if (get && path == "/stats") return json(to_json(telegram.delivery_stats()));
   if (get && path == "/idle") {
     return json(telegram.delivery_stats().pending == 0 ? "{\"idle\":true}" : "{\"idle\":false}");
   }

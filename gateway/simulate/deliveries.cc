@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "connectors/sdk/json.h"
+
 namespace gateway::simulate {
 namespace {
 
@@ -19,6 +21,19 @@ std::int64_t percentile(std::vector<std::int64_t>& values, double share) {
 }
 
 }  // namespace
+
+std::string to_json(const DeliveryStats& stats) {
+  sdk::json::Writer writer;
+  writer.object().member("updates", stats.updates).member("acknowledged", stats.acknowledged);
+  writer.member("attempts", stats.attempts).member("pending", stats.pending);
+  writer.member("dropped", stats.dropped).member("expired", stats.expired);
+  writer.member("unwanted", stats.unwanted).member("p50_us", stats.p50_us);
+  writer.member("p99_us", stats.p99_us).member("max_us", stats.max_us).key("by_status").object();
+  for (const auto& [status, count] : stats.by_status) {
+    writer.member(std::to_string(status), count);
+  }
+  return writer.end().end().take();
+}
 
 void DeliveryLog::add(Delivery attempt) {
   ++figures.attempts;

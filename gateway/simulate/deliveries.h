@@ -39,6 +39,8 @@ struct DeliveryStats {
   std::int64_t max_us = 0;
 };
 
+std::string to_json(const DeliveryStats& stats);
+
 class DeliveryLog {
  public:
   // Numbers and keeps the record; the last 50 000 stay.

@@ -1,6 +1,7 @@
 #include "gateway/simulate/people.h"
 
 #include <array>
+#include <utility>
 
 #include "connectors/sdk/json.h"
 
@@ -91,6 +92,51 @@ std::span<const Person> cast() {
       {"owner", {5001002003, "Shop", "Owner", "shop_owner", "en"}},
   }};
   return kCast;
+}
+
+Contact contact_of(std::string_view key) {
+  Contact contact;
+  contact.key = key;
+  const User* const user = find_person(key);
+  contact.name = user == nullptr ? std::string(key) : user->first_name;
+  if (user != nullptr && !user->last_name.empty()) contact.name += " " + user->last_name;
+  contact.handle =
+      user != nullptr && !user->username.empty() ? user->username : std::string(key) + "_sim";
+  contact.email = std::string(key) + "@customer.example";
+  // 555 0100 to 555 0199 are kept free for stories; the place in the cast makes them distinct.
+  std::size_t place = cast().size();
+  for (std::size_t i = 0; i < cast().size(); ++i) {
+    if (cast()[i].key == key) place = i;
+  }
+  unsigned hash = 0;
+  if (place == cast().size()) {
+    for (const char c : key) hash = hash * 31 + static_cast<unsigned char>(c);
+    place += hash % 80;
+  }
+  const std::string two = std::to_string(100 + place).substr(1);
+  contact.phone = "14155550" + std::to_string(100 + place);
+  contact.bsuid = "US.900719925474099312" + two;
+  contact.instagram_id = "12345678901234" + two;
+  contact.x_id = "16000000000000000" + two;
+  return contact;
+}
+
+std::string thanks_of(std::string_view key) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kThanks = {
+      {{"es", "¡Muchas gracias! 🙏"},
+       {"ru", "Спасибо большое!"},
+       {"ja", "ありがとうございます！"},
+       {"ar", "شكراً جزيلاً"},
+       {"de", "Danke, das hilft mir weiter."},
+       {"fr", "Merci beaucoup !"},
+       {"zh-hans", "谢谢！"},
+       {"hi", "धन्यवाद!"},
+       {"he", "תודה רבה!"}}};
+  const User* const user = find_person(key);
+  for (const auto& [language, text] : kThanks) {
+    if (user != nullptr && user->language_code == language) return std::string(text);
+  }
+  return "Great, thank you!";
 }
 
 const User* find_person(std::string_view key) {

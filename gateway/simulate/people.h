@@ -50,6 +50,22 @@ struct Person {
 };
 std::span<const Person> cast();
 
+// How somebody is reached beyond Telegram: fictional numbers, names and addresses, made of the key.
+struct Contact {
+  std::string key;
+  std::string name;
+  std::string phone;   // E.164 digits without '+'
+  std::string handle;  // user name
+  std::string email;
+  std::string bsuid;         // business-scoped user id of WhatsApp
+  std::string instagram_id;  // scoped id, 16 digits
+  std::string x_id;
+};
+// Of a person of the cast; anybody else by any other key of letters and digits.
+Contact contact_of(std::string_view key);
+// What somebody says who has got an answer, in the person's own language.
+std::string thanks_of(std::string_view key);
+
 }  // namespace gateway::simulate
 
 #endif  // GATEWAY_SIMULATE_PEOPLE_H_
