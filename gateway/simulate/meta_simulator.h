@@ -31,6 +31,7 @@
 #include "gateway/simulate/params.h"
 #include "gateway/simulate/people.h"
 #include "gateway/simulate/platform.h"
+#include "gateway/simulate/sample_file.h"
 #include "gateway/simulate/urls.h"
 
 namespace gateway::simulate {
@@ -189,9 +190,6 @@ class MetaSimulator final : public Platform {
   const MetaOptions meta_;
   MetaWorld world_;
 };
-
-// A file of about this size that begins as files of its type do.
-std::string sample_file(std::string_view mime_type, std::size_t bytes);
 
 }  // namespace gateway::simulate
 

@@ -94,6 +94,14 @@ std::optional<std::string_view> Params::find(std::string_view name) const {
   return std::nullopt;
 }
 
+std::vector<std::string> Params::all(std::string_view name) const {
+  std::vector<std::string> out;
+  for (const auto& [key, value] : values_) {
+    if (key == name) out.push_back(value);
+  }
+  return out;
+}
+
 std::optional<std::int64_t> Params::integer(std::string_view name) const {
   const auto text = find(name);
   if (!text) return std::nullopt;

@@ -32,6 +32,7 @@ class Params {
 
   // First value. Numbers, booleans and nested values are their JSON text.
   std::optional<std::string_view> find(std::string_view name) const;
+  std::vector<std::string> all(std::string_view name) const;
   std::string_view text(std::string_view name) const { return find(name).value_or(""); }
   std::optional<std::int64_t> integer(std::string_view name) const;
   bool flag(std::string_view name) const;

@@ -82,6 +82,8 @@ struct WebhookSender::State {
   std::mt19937_64 random;
   std::map<std::string, Queue> queues;
   std::set<std::pair<std::int64_t, std::string>> ready;  // (due, queue) of queues not in flight
+  std::multimap<std::int64_t, std::function<void()>> timers;
+  int timers_running = 0;
   DeliveryFaults faults;
   FaultyDoor<WebhookEvent> door;
   DeliveryLog log;
@@ -101,7 +103,32 @@ struct WebhookSender::State {
     if (queue.size() == 1) ready.emplace(passed.due_ms, key);
   }
 
+  void run_timers(std::int64_t now_ms, std::int64_t& next_ms) {
+    while (true) {
+      std::function<void()> then;
+      {
+        const std::lock_guard lock(mutex);
+        if (timers.empty()) return;
+        const auto first = timers.begin();
+        if (first->first > now_ms) {
+          next_ms = std::min(next_ms, first->first - now_ms);
+          return;
+        }
+        then = std::move(first->second);
+        timers.erase(first);
+        ++timers_running;
+      }
+      then();
+      {
+        const std::lock_guard lock(mutex);
+        --timers_running;
+      }
+      changed.notify_all();
+    }
+  }
+
   std::vector<Transfers::Started> due(std::int64_t now_ms, std::int64_t& next_ms) {
+    run_timers(now_ms, next_ms);
     struct Starting {
       Attempt attempt;
       Defect defect;
@@ -224,6 +251,14 @@ void WebhookSender::count_unwanted() {
   ++state_->log.figures.unwanted;
 }
 
+void WebhookSender::after(std::chrono::milliseconds delay, std::function<void()> then) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->timers.emplace(Transfers::now_ms() + delay.count(), std::move(then));
+  }
+  state_->transfers.wake();
+}
+
 void WebhookSender::fetch(HttpCall call, Transfers::Done done) {
   state_->transfers.fetch(std::move(call), std::move(done));
 }
@@ -247,6 +282,7 @@ void WebhookSender::reset() {
     const std::lock_guard lock(state_->mutex);
     state_->queues.clear();
     state_->ready.clear();
+    state_->timers.clear();
     state_->faults.clear();
     state_->door.clear();
     state_->log.clear();
@@ -256,8 +292,10 @@ void WebhookSender::reset() {
 
 bool WebhookSender::wait_idle(std::chrono::steady_clock::time_point deadline) {
   std::unique_lock lock(state_->mutex);
-  return state_->changed.wait_until(
-      lock, deadline, [this] { return state_->queues.empty() && state_->door.held() == 0; });
+  return state_->changed.wait_until(lock, deadline, [this] {
+    return state_->queues.empty() && state_->door.held() == 0 && state_->timers.empty() &&
+           state_->timers_running == 0;
+  });
 }
 
 DeliveryStats WebhookSender::stats() const {

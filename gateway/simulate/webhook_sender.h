@@ -75,6 +75,8 @@ class WebhookSender {
   // `delay` is real time.
   void post(WebhookEvent event, std::chrono::milliseconds delay = {});
   void count_unwanted();
+  // Runs `then` on the sender's thread, without its lock. Nothing is idle before.
+  void after(std::chrono::milliseconds delay, std::function<void()> then);
   // One call beside the deliveries; `done` runs on the sender's thread.
   void fetch(HttpCall call, Transfers::Done done);
 
