@@ -16,10 +16,10 @@ struct Change {
   const connector::Channel& channel;
   std::string_view field;
   sdk::json::Value value;
-  std::string waba;         // the entry's id
-  std::int64_t at_ms = 0;   // when Meta made the entry; 0 where it does not say
-  std::string number;       // the phone number's id; empty for what is of the whole account
-  std::string account;      // what the events are addressed to; empty for the channel's own
+  std::string waba;        // the entry's id
+  std::int64_t at_ms = 0;  // when Meta made the entry; 0 where it does not say
+  std::string number;      // the phone number's id; empty for what is of the whole account
+  std::string account;     // what the events are addressed to; empty for the channel's own
 };
 
 Change change_of(const connector::Channel& channel, sdk::json::Value entry,

@@ -59,8 +59,8 @@ constexpr std::array<MediaType, 6> kMedia{{{"image", "image"},
                                            {"document", "file"},
                                            {"sticker", "sticker"}}};
 
-// The link some versions send along lives five minutes and needs the token, so it is only used where
-// there is no id to ask for a new one with.
+// The link some versions send along lives five minutes and needs the token, so it is only used
+// where there is no id to ask for a new one with.
 bool add_media(Event& event, std::string_view kind, Value media) {
   Attachment attachment{.kind = std::string(kind),
                         .url = {},
@@ -225,14 +225,13 @@ std::string scalar(Value value) {
   return {};
 }
 
-std::int64_t milliseconds(Value value) {
+std::int64_t milliseconds(Value seconds) {
   constexpr std::int64_t kYear10000 = 253'402'300'800;
-  const std::string_view digits = value.digits().value_or("");
-  std::int64_t seconds = 0;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+  const std::string_view digits = seconds.digits().value_or("");
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   const bool whole = error == std::errc() && end == digits.data() + digits.size();
-  return whole && seconds > 0 && seconds < kYear10000 ? seconds * 1000 : 0;
+  return whole && value > 0 && value < kYear10000 ? value * 1000 : 0;
 }
 
 void add_scalars(Pairs& extra, std::string_view prefix, Value value) {

@@ -40,7 +40,7 @@ enum class Meaning {
 struct Code {
   std::int64_t code;
   Meaning meaning;
-  std::int64_t wait_ms = 0;   // where the answer names none
+  std::int64_t wait_ms = 0;    // where the answer names none
   std::string_view hint = {};  // before Meta's words
 };
 
@@ -131,8 +131,7 @@ std::int64_t regain_access_ms(const Response& response) {
   std::int64_t minutes = 0;
   for (const auto& [business, usages] : document->root().members()) {
     for (const Value usage : usages.elements()) {
-      minutes =
-          std::max(minutes, usage["estimated_time_to_regain_access"].integer().value_or(0));
+      minutes = std::max(minutes, usage["estimated_time_to_regain_access"].integer().value_or(0));
     }
   }
   return std::min(minutes, kHour / kMinute) * kMinute;
@@ -258,8 +257,9 @@ Fail fail_of(const Channel& channel, const Answer& answer, Purpose purpose, Repe
   }
   if (answer.says(kProof)) {
     fail.code = Failure::config;
-    hint = "the app demands calls that prove to know its secret, and app_secret is missing or not "
-           "that of the access token's app";
+    hint =
+        "the app demands calls that prove to know its secret, and app_secret is missing or not "
+        "that of the access token's app";
   }
   std::string why(hint);
   if (!words.empty()) why += why.empty() ? words : " (" + words + ")";

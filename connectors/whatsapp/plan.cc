@@ -35,9 +35,8 @@ constexpr int kLinks = 3;
 constexpr const char* kUserAgent = "Mozilla/5.0 (compatible; Backchannel)";
 
 bool is_https(std::string_view url) {
-  return url.starts_with("https://") && std::none_of(url.begin(), url.end(), [](char c) {
-           return c <= ' ' || c >= 0x7F;
-         });
+  return url.starts_with("https://") &&
+         std::none_of(url.begin(), url.end(), [](char c) { return c <= ' ' || c >= 0x7F; });
 }
 
 // Links that come with a message, and not from Graph, are only followed to Meta: the token goes
@@ -117,7 +116,8 @@ Step fetch_media(const Channel& channel, const Event& input, std::span<const Res
     }
     const std::string_view url = media.root()["url"].text_or("");
     if (url.empty()) return connector::fail_from(*found, Repeat::safe, channel.now_ms);
-    if (!is_https(url)) return permanent("WhatsApp named no address the file could be fetched from");
+    if (!is_https(url))
+      return permanent("WhatsApp named no address the file could be fetched from");
     const Response* file = talk.ask_elsewhere(download(channel, url));
     if (file == nullptr) return talk.next_call();
     if (connector::is_success(*file)) return fetched(attachment, media.root());

@@ -120,8 +120,8 @@ class Reader {
     bool explained = false;
     for (const Value message : value["messages"].elements()) {
       const std::string_view type = message["type"].text_or("");
-      explained |= message["errors"].size() == 0 && !message[type].exists() &&
-                   type != "request_welcome";
+      explained |=
+          message["errors"].size() == 0 && !message[type].exists() && type != "request_welcome";
       read_message(change, message, Author::contact);
     }
     for (const Value message : value["message_echoes"].elements()) {
@@ -161,8 +161,8 @@ class Reader {
     const std::string_view type = message["type"].text_or("");
     const std::string id = scalar(message["id"]);
     const std::string group = scalar(message["group_id"]);
-    const Person person = author == Author::contact ? author_of(change, message)
-                                                    : receiver_of(change, message);
+    const Person person =
+        author == Author::contact ? author_of(change, message) : receiver_of(change, message);
     const bool addressed = group.empty() ? !id_of(person).empty() : is_opaque_id(group);
     if (!is_opaque_id(id)) return emit(unknown(change, type, message));
     if (type == "system" && author == Author::contact) {
@@ -170,8 +170,8 @@ class Reader {
     }
     if (!addressed) return emit(unknown(change, type, message));
 
-    Event event = event_of(change, author == Author::contact ? EventKind::message
-                                                             : EventKind::echo);
+    Event event =
+        event_of(change, author == Author::contact ? EventKind::message : EventKind::echo);
     event.message = id;
     event.key = key_of(change, "message", id);
     if (const std::int64_t at = milliseconds(message["timestamp"]); at > 0) event.sent_ms = at;
@@ -215,8 +215,7 @@ class Reader {
   void emit_move(const Change& change, const Person& person, std::int64_t at_ms) {
     if (person.wa_id.empty() || person.user_id.empty()) return;
     const std::int64_t day = at_ms / kDayMs;
-    const std::string id =
-        person.wa_id + ":" + person.user_id + ":" + std::to_string(day);
+    const std::string id = person.wa_id + ":" + person.user_id + ":" + std::to_string(day);
     Event moved = move(change, person.wa_id, person.user_id, id, day * kDayMs);
     if (moves_left_ == 0 || keys_.contains(moved.key)) return;
     --moves_left_;
@@ -233,8 +232,8 @@ class Reader {
     return event;
   }
 
-  // Of several old names the first is the most likely to have a live conversation. Whether there was
-  // anything to move.
+  // Of several old names the first is the most likely to have a live conversation. Whether there
+  // was anything to move.
   bool emit_moves(const Change& change, const std::array<std::string, 3>& from,
                   const std::string& to, const std::string& id, std::int64_t at_ms) {
     bool any = false;
@@ -299,8 +298,7 @@ class Reader {
       const std::string wa_id = scalar(update["wa_id"]);
       const std::array<std::string, 3> from{is_user_id(previous) ? previous : "",
                                             is_wa_id(wa_id) ? wa_id : "", ""};
-      if (!is_user_id(to) ||
-          !emit_moves(change, from, to, to, milliseconds(update["timestamp"]))) {
+      if (!is_user_id(to) || !emit_moves(change, from, to, to, milliseconds(update["timestamp"]))) {
         emit(unknown(change, "", update));
       }
     }
@@ -481,9 +479,7 @@ class Reader {
   std::size_t left_out_ = 0;
 };
 
-Fail not_understood(std::string why) {
-  return {.code = Failure::permanent, .why = std::move(why)};
-}
+Fail not_understood(std::string why) { return {.code = Failure::permanent, .why = std::move(why)}; }
 
 }  // namespace
 
@@ -492,17 +488,15 @@ connector::ReceiveResult receive(const Channel& channel, const connector::Reques
     auto challenge = challenge_of(request);
     if (!challenge) return not_understood("the request is no handshake");
     connector::Received received;
-    received.reply = {.status = 200,
-                      .headers = {{"content-type", "text/plain"}},
-                      .body = *std::move(challenge)};
+    received.reply = {
+        .status = 200, .headers = {{"content-type", "text/plain"}}, .body = *std::move(challenge)};
     return received;
   }
   const auto document = sdk::json::Document::parse(request.body, kDeliveryLimits);
   if (!document) return not_understood("the delivery " + document.error().reason);
   const Value root = document->root();
   if (!root["entry"].is_array()) return not_understood("the delivery has no entries");
-  if (const auto object = root["object"].text();
-      object && *object != "whatsapp_business_account") {
+  if (const auto object = root["object"].text(); object && *object != "whatsapp_business_account") {
     return not_understood("the delivery is not about WhatsApp");
   }
   return connector::Received{.events = Reader(channel, root).read(), .reply = {}};

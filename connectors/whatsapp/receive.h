@@ -11,13 +11,12 @@ connector::ReceiveResult receive(const connector::Channel& channel,
                                  const connector::Request& request);
 
 // Meta sends up to 3 MB and collects up to 1000 updates, history more of them
-// (https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview, read
-// 2026-11-21).
+// (https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview,
+// read 2026-11-21).
 inline constexpr sdk::json::Limits kDeliveryLimits{.bytes = 4u << 20,
                                                    .depth = 64,
                                                    .nodes = 400'000,
-                                                   .duplicates =
-                                                       sdk::json::Duplicates::first_wins};
+                                                   .duplicates = sdk::json::Duplicates::first_wins};
 
 }  // namespace whatsapp
 

@@ -11,7 +11,6 @@
 namespace whatsapp {
 namespace {
 
-using connector::Call;
 using connector::Channel;
 using connector::Done;
 using connector::Fail;
@@ -88,9 +87,7 @@ struct Registration {
   std::string waba;
   bool callback_failed = false;
 
-  void keep(std::string_view name, std::string_view value) {
-    done.state.emplace_back(name, value);
-  }
+  void keep(std::string_view name, std::string_view value) { done.state.emplace_back(name, value); }
   void confirm(std::string account) { done.results.emplace_back("account", std::move(account)); }
   void warn(std::string sentence) { done.results.emplace_back("warning", std::move(sentence)); }
 
@@ -266,8 +263,8 @@ Step register_webhook(const Channel& channel, std::span<const Response> so_far) 
   if (callback_url(channel).size() > kMaxUrlCharacters) {
     return registration.finish_by_hand("it is longer than 200 characters");
   }
-  const Response* posted = talk.ask(
-      post(channel, number_path(channel, ""), override_json(channel, true)));
+  const Response* posted =
+      talk.ask(post(channel, number_path(channel, ""), override_json(channel, true)));
   if (posted == nullptr) return talk.next_call();
   const Answer answer(*posted);
   if (!answer.succeeded()) {
@@ -292,9 +289,8 @@ Step unregister_webhook(const Channel& channel, std::span<const Response> so_far
             .events = {}};
   if (ours.empty() || (kind != "number" && !of_waba)) return done;
   Talk talk(channel, so_far);
-  const Response* looked = talk.ask(
-      get(channel, of_waba ? apps_path(waba)
-                           : number_path(channel, "?fields=webhook_configuration")));
+  const Response* looked = talk.ask(get(
+      channel, of_waba ? apps_path(waba) : number_path(channel, "?fields=webhook_configuration")));
   if (looked == nullptr) return talk.next_call();
   const Answer present(*looked);
   if (!present.ok()) {
@@ -350,8 +346,9 @@ Step check(const Channel& channel, std::span<const Response> so_far) {
     const Answer list(*listed);
     if (!list.ok() && !list.refused_for_good()) return failed(channel, list);
     if (list.ok() && list.root()["data"].is_array() && list.root()["data"].size() == 0) {
-      diagnosis = {.problem = "no app is subscribed to the WhatsApp Business account, so that "
-                              "nothing is delivered",
+      diagnosis = {.problem =
+                       "no app is subscribed to the WhatsApp Business account, so that "
+                       "nothing is delivered",
                    .repairable = true};
     }
   }

@@ -64,8 +64,8 @@ bool is_set(std::string_view flag) { return flag == "1" || flag == "true"; }
 // ---- to whom
 
 // A user id alone is enough since May 2026. Where the contact last wrote under the same user id and
-// with a phone number, that is used: some templates need it, and Meta goes on telling it then. After
-// a change of the number the user id is another one, so an old number is never written to.
+// with a phone number, that is used: some templates need it, and Meta goes on telling it then.
+// After a change of the number the user id is another one, so an old number is never written to.
 Recipient reachable(Recipient recipient, const Event& input) {
   const std::string_view wa_id = fact(input, "last.wa_id");
   if (!recipient.user_id.empty() && fact(input, "last.user_id") == recipient.user_id &&
@@ -116,8 +116,8 @@ constexpr std::array<MediaRule, 4> kMediaRules{{
 }};
 constexpr std::int64_t kMaxDocumentBytes = 100 * kMebibyte;
 
-// The type an attachment can go as: what WhatsApp would refuse as a picture, video or sound it takes
-// as a document.
+// The type an attachment can go as: what WhatsApp would refuse as a picture, video or sound it
+// takes as a document.
 std::string_view type_of(const Attachment& attachment) {
   for (const MediaRule& rule : kMediaRules) {
     if (rule.kind != attachment.kind) continue;
@@ -243,7 +243,8 @@ Value root_of(const std::optional<sdk::json::Document>& document) {
 //   {"interactive": {"type": "button", "action": {"buttons": [...]}, "footer": {"text": ".."}}}
 class Interactive {
  public:
-  explicit Interactive(const Event& input) : input_(input), type_(fact(input, "interactive.type")) {}
+  explicit Interactive(const Event& input)
+      : input_(input), type_(fact(input, "interactive.type")) {}
 
   bool is_wanted() const { return !type_.empty(); }
   const std::string& problem() const { return problem_; }
@@ -313,8 +314,9 @@ class Interactive {
     } else if (type_ == "contact_request") {
       body.member("name", "request_contact_info");
     } else {
-      complain("interactive messages can be of type button, list, cta_url, "
-               "location_request_message or contact_request");
+      complain(
+          "interactive messages can be of type button, list, cta_url, "
+          "location_request_message or contact_request");
     }
   }
 
@@ -333,8 +335,7 @@ bool is_template_name(std::string_view name) {
 }
 
 bool is_language(std::string_view code) {
-  return code.size() >= 2 && code.size() <= 16 &&
-         std::all_of(code.begin(), code.end(), [](char c) {
+  return code.size() >= 2 && code.size() <= 16 && std::all_of(code.begin(), code.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
          });
 }
@@ -348,8 +349,7 @@ std::string write_template(Writer& body, const Event& input) {
   if (!is_language(language)) return "the template needs a language, like en_US";
   body.member("type", "template").key("template").object().member("name", name);
   body.key("language").object().member("code", language).end();
-  if (const std::string_view components = fact(input, "template.components");
-      !components.empty()) {
+  if (const std::string_view components = fact(input, "template.components"); !components.empty()) {
     const auto list = list_in(input, "template.components");
     if (!list) return "the components of the template must be a list";
     body.member("components", list->root());
@@ -369,6 +369,9 @@ class Composer {
 
   Calls compose() {
     if (is_template(input_)) {
+      if (!input_.attachments.empty()) {
+        return permanent("a template names its files in its components and has no attachments");
+      }
       Writer body = begin();
       if (std::string problem = write_template(body, input_); !problem.empty()) {
         return permanent(std::move(problem));
@@ -489,7 +492,8 @@ class Composer {
     body.end();
     if (!phone.empty()) {
       body.key("phones").array().object().member("phone", phone);
-      if (const auto wa_id = fact(attachment, "wa_id"); is_wa_id(wa_id)) body.member("wa_id", wa_id);
+      if (const auto wa_id = fact(attachment, "wa_id"); is_wa_id(wa_id))
+        body.member("wa_id", wa_id);
       body.end().end();
     }
     if (!email.empty()) body.key("emails").array().object().member("email", email).end().end();
@@ -501,8 +505,8 @@ class Composer {
     return std::nullopt;
   }
 
-  // Statuses repeat the key, which settles a send whose answer was lost. It stands on the last piece
-  // alone: what became of an earlier one says nothing about the rest.
+  // Statuses repeat the key, which settles a send whose answer was lost. It stands on the last
+  // piece alone: what became of an earlier one says nothing about the rest.
   std::vector<Call> finish() {
     std::vector<Call> calls;
     for (Writer& body : bodies_) {
@@ -575,8 +579,9 @@ Step send(const Channel& channel, const Event& input, std::span<const Response> 
   }
   if (so_far.empty() && !is_template(input) && is_outside_window(channel, input)) {
     return Fail{.code = Failure::permanent,
-                .why = "the contact last wrote more than 24 hours ago; WhatsApp then takes only "
-                       "message templates (metadata \"template\")",
+                .why =
+                    "the contact last wrote more than 24 hours ago; WhatsApp then takes only "
+                    "message templates (metadata \"template\")",
                 .platform_code = "131047"};
   }
   const Recipient recipient = reachable(*thread, input);

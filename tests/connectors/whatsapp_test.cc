@@ -1,7 +1,7 @@
 // What fixtures and transcripts cannot say of WhatsApp: what must not be accepted, bounds, and ids
 // that must survive the way there and back.
-#include <boost/test/unit_test.hpp>
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <string>
 #include <vector>
 
@@ -120,8 +120,8 @@ BOOST_AUTO_TEST_CASE(accepts_the_bytes_that_were_signed) {
 
 BOOST_AUTO_TEST_CASE(refuses_the_digests_of_other_writings_of_the_same_json) {
   for (const char* digest :
-       {"cb96c1b5e1e09f3739337000f15f0013168e20242004c86eecd329f83990a6b1",    // raw UTF-8
-        "784adb0fafe56781660ea664a98873445e3d7e2351e4dd8d608f4014949bc492",    // \u00E9
+       {"cb96c1b5e1e09f3739337000f15f0013168e20242004c86eecd329f83990a6b1",     // raw UTF-8
+        "784adb0fafe56781660ea664a98873445e3d7e2351e4dd8d608f4014949bc492",     // \u00E9
         "103d5e811f91884488042a23591faa49bc32ffa8eaa71fd88f340bb8222a0685"}) {  // a line end
     BOOST_TEST(!accepts(a_channel(), a_delivery(kWireBody, std::string("sha256=") + digest)));
   }
@@ -172,7 +172,8 @@ BOOST_AUTO_TEST_CASE(without_an_app_secret_only_the_url_with_the_key_is_accepted
   BOOST_TEST(!accepts(channel, a_delivery(kWireBody, kWireSignature)));
   BOOST_TEST(!accepts(channel, a_delivery(kWireBody, signature_of(kWireBody, ""))));
   Request keyed = a_delivery(kWireBody, "");
-  keyed.target = whatsapp::callback_url(channel).substr(std::string("https://gw.example.com").size());
+  keyed.target =
+      whatsapp::callback_url(channel).substr(std::string("https://gw.example.com").size());
   BOOST_TEST(accepts(channel, keyed));
   Channel other = channel;
   other.secret = std::string(64, 'b');
@@ -204,17 +205,17 @@ BOOST_AUTO_TEST_CASE(a_handshake_is_answered_with_its_challenge_and_nothing_else
 BOOST_AUTO_TEST_CASE(handshakes_with_anything_wrong_are_refused) {
   const std::string token = "&hub.verify_token=verify-me-7f3a";
   for (const std::string& query : std::vector<std::string>{
-        "hub.mode=subscribe&hub.challenge=1&hub.verify_token=verify-me-7f3b",
-        "hub.mode=subscribe&hub.challenge=1&hub.verify_token=",
-        "hub.mode=subscribe&hub.challenge=1",
-        "hub.mode=unsubscribe&hub.challenge=1" + token, "hub.challenge=1" + token,
-        "hub.mode=subscribe" + token, "hub.mode=subscribe&hub.challenge=" + token,
-        "hub.mode=subscribe&hub.challenge=%3Cscript%3E" + token,
-        "hub.mode=subscribe&hub.challenge=a%0Ab" + token,
-        "hub.mode=subscribe&hub.challenge=" + std::string(257, '1') + token,
-        "hub.mode=subscribe&hub.challenge=1&hub.challenge=2" + token,
-        "hub.mode=subscribe&hub.challenge=1" + token + token,
-        "hub_mode=subscribe&hub_challenge=1&hub_verify_token=verify-me-7f3a"}) {
+           "hub.mode=subscribe&hub.challenge=1&hub.verify_token=verify-me-7f3b",
+           "hub.mode=subscribe&hub.challenge=1&hub.verify_token=",
+           "hub.mode=subscribe&hub.challenge=1", "hub.mode=unsubscribe&hub.challenge=1" + token,
+           "hub.challenge=1" + token, "hub.mode=subscribe" + token,
+           "hub.mode=subscribe&hub.challenge=" + token,
+           "hub.mode=subscribe&hub.challenge=%3Cscript%3E" + token,
+           "hub.mode=subscribe&hub.challenge=a%0Ab" + token,
+           "hub.mode=subscribe&hub.challenge=" + std::string(257, '1') + token,
+           "hub.mode=subscribe&hub.challenge=1&hub.challenge=2" + token,
+           "hub.mode=subscribe&hub.challenge=1" + token + token,
+           "hub_mode=subscribe&hub_challenge=1&hub_verify_token=verify-me-7f3a"}) {
     BOOST_TEST(!accepts(a_channel(), a_handshake(query)), query);
   }
   BOOST_TEST(accepts(a_channel(), a_handshake("hub.mode=subscribe&hub.challenge=" +
@@ -224,8 +225,8 @@ BOOST_AUTO_TEST_CASE(handshakes_with_anything_wrong_are_refused) {
 BOOST_AUTO_TEST_CASE(a_channel_without_a_verify_token_answers_no_handshake) {
   Channel channel = a_channel();
   channel.config[2].second.clear();
-  BOOST_TEST(!accepts(channel, a_handshake(
-                                   "hub.mode=subscribe&hub.challenge=1&hub.verify_token=")));
+  BOOST_TEST(
+      !accepts(channel, a_handshake("hub.mode=subscribe&hub.challenge=1&hub.verify_token=")));
 }
 
 BOOST_AUTO_TEST_CASE(accounts_are_the_numbers_of_all_changes_once_each) {
@@ -275,10 +276,10 @@ BOOST_AUTO_TEST_CASE(what_is_too_much_for_one_delivery_is_kept_as_unknown) {
 BOOST_AUTO_TEST_CASE(a_message_that_is_told_twice_in_one_delivery_is_one_event) {
   const std::string message =
       R"({"from":"1","id":"wamid.A","timestamp":"1","type":"text","text":{"body":"x"}})";
-  const auto events = events_of(
-      R"({"entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":)"
-      R"({"phone_number_id":"7794189252778687"},"messages":[)" +
-      message + "," + message + "]}}]}]}");
+  const auto events =
+      events_of(R"({"entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":)"
+                R"({"phone_number_id":"7794189252778687"},"messages":[)" +
+                message + "," + message + "]}}]}]}");
   BOOST_TEST(events.size() == 1u);
 }
 
@@ -330,21 +331,19 @@ BOOST_AUTO_TEST_CASE(ids_from_the_config_stay_inside_their_path_segment) {
                     {"access_token", "EAA\r\nx-evil: 1"},
                     {"verify_token", "v"},
                     {"graph_version", "v1/../.."}};
-  const auto step = whatsapp_connector().plan(channel, Operation::send,
-                                              {.kind = EventKind::message, .thread = "15552223333", .text = "x"}, {});
+  const auto step = whatsapp_connector().plan(
+      channel, Operation::send, {.kind = EventKind::message, .thread = "15552223333", .text = "x"},
+      {});
   const auto& call = std::get<Call>(step);
-  BOOST_TEST(call.url ==
-             "https://graph.facebook.com/v1%2F..%2F../1%2F..%2F2%3Fx%23y/messages");
+  BOOST_TEST(call.url == "https://graph.facebook.com/v1%2F..%2F../1%2F..%2F2%3Fx%23y/messages");
   BOOST_TEST(connector::find(call.headers, "authorization").value_or("") == "Bearer EAAx-evil:1");
 }
 
 BOOST_AUTO_TEST_CASE(what_was_begun_in_time_is_finished_after_the_window_closed) {
   Channel channel = a_channel();
-  Event input{
-      .kind = EventKind::message, .thread = "15552223333", .text = std::string(5000, 'x')};
+  Event input{.kind = EventKind::message, .thread = "15552223333", .text = std::string(5000, 'x')};
   input.extra = {{"last.sent_ms", std::to_string(channel.now_ms - 1000)}};
-  const std::vector<Response> first{
-      {.status = 200, .body = R"({"messages":[{"id":"wamid.1"}]})"}};
+  const std::vector<Response> first{{.status = 200, .body = R"({"messages":[{"id":"wamid.1"}]})"}};
   channel.now_ms += 25LL * 60 * 60 * 1000;
   const auto refused = whatsapp_connector().plan(channel, Operation::send, input, {});
   BOOST_TEST(std::get<Fail>(refused).platform_code == "131047");
@@ -355,12 +354,12 @@ BOOST_AUTO_TEST_CASE(what_was_begun_in_time_is_finished_after_the_window_closed)
 
 BOOST_AUTO_TEST_CASE(waits_are_bounded_whatever_the_headers_say) {
   const auto wait_for = [](connector::Pairs headers) {
-    const std::vector<Response> answers{
-        {.status = 400,
-         .headers = std::move(headers),
-         .body = R"({"error":{"message":"x","code":80007}})"}};
-    const auto step = whatsapp_connector().plan(a_channel(), Operation::send,
-                                                {.kind = EventKind::message, .thread = "1", .text = "x"}, answers);
+    const std::vector<Response> answers{{.status = 400,
+                                         .headers = std::move(headers),
+                                         .body = R"({"error":{"message":"x","code":80007}})"}};
+    const auto step = whatsapp_connector().plan(
+        a_channel(), Operation::send, {.kind = EventKind::message, .thread = "1", .text = "x"},
+        answers);
     return std::get<Fail>(step).retry_after_ms;
   };
   const std::string usage = "x-business-use-case-usage";

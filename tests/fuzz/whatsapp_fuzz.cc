@@ -3,7 +3,8 @@
 //   0  the query of a handshake
 //   1  the body of a delivery, signed as Meta does; a flipped bit of it must be refused
 //   2  a thread
-//   3  a message of ours: fields separated by byte 0x1e, which are text, attachment kind, MIME type,
+//   3  a message of ours: fields separated by byte 0x1e, which are text, attachment kind, MIME
+//   type,
 //      and then names and values of metadata
 #include <algorithm>
 #include <cstdint>
@@ -148,8 +149,7 @@ void check_message(std::string_view data) {
   if (!attachment.kind.empty()) input.attachments.push_back(std::move(attachment));
   std::vector<Response> answers;
   for (;;) {
-    const auto step =
-        whatsapp::plan(a_channel(), connector::Operation::send, input, answers);
+    const auto step = whatsapp::plan(a_channel(), connector::Operation::send, input, answers);
     const auto* call = std::get_if<connector::Call>(&step);
     if (call == nullptr) return;
     require(answers.size() < 32);
