@@ -11,7 +11,6 @@ namespace sms {
 namespace {
 
 using connector::Attachment;
-using connector::Call;
 using connector::Channel;
 using connector::Done;
 using connector::Event;
