@@ -23,8 +23,9 @@ struct Address {
   Party party = Party::other;
 };
 
-// `text` as a provider wrote it; providers that omit the plus get it. A number that is no possible
-// one stays as it is written, since a message must not be lost for it.
+// `text` as a provider wrote it, who writes numbers in their international form; those that omit
+// the plus get it. What is none of all this stays as it is, since a message must not be lost for
+// it.
 Address address_of(std::string_view text);
 
 // E.164 of what a person entered; `region` (ISO 3166, "" for none) completes national numbers.

@@ -714,7 +714,12 @@ BOOST_AUTO_TEST_CASE(numbers_without_their_plus_get_it) {
   check("ACMEBANK", "ACMEBANK", Party::alphanumeric);
   check("Acme Inc 24", "Acme Inc 24", Party::alphanumeric);
   check("whatsapp:+34600000001", "whatsapp:+34600000001", Party::other);
-  check("12", "+12", Party::number);
+  // Nine digits are no short code, and seven may be either: +6834002 is in Niue, +7234567 nowhere.
+  check("266696687", "+266696687", Party::number);
+  check("6834002", "+6834002", Party::number);
+  check("7234567", "7234567", Party::short_code);
+  check("12", "12", Party::other);
+  check("+12345", "+12345", Party::other);
   check("1234567890123456", "1234567890123456", Party::other);
   check("", "", Party::other);
 }
