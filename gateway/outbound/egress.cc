@@ -84,6 +84,17 @@ bool is_public6(const std::uint8_t* a) {
          !has_prefix(a, {0x3f, 0xff, 0x00}, 20);          // documentation
 }
 
+// https is one family with http, and so on.
+std::string family_of(std::string scheme) {
+  if (scheme.size() > 4 && scheme.back() == 's') scheme.pop_back();
+  return scheme;
+}
+
+template <class Value, class Listed>
+bool is_one_of(const Value& value, std::initializer_list<Listed> list) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
 struct UrlHandle {
   CURLU* handle = curl_url();
   UrlHandle() = default;
@@ -127,8 +138,9 @@ Result<EgressPolicy::Origin> EgressPolicy::parse_origin(const std::string& text)
   Origin origin{url.get(CURLUPART_SCHEME).value_or(""),
                 sdk::lower_ascii(url.get(CURLUPART_HOST).value_or("")),
                 url.get(CURLUPART_PORT, CURLU_DEFAULT_PORT).value_or("")};
-  if (origin.scheme != "http" && origin.scheme != "https") {
-    return fail(Errc::invalid_argument, "an origin is http or https: " + text);
+  if (!is_one_of(family_of(origin.scheme), {"http", "smtp", "imap"})) {
+    return fail(Errc::invalid_argument,
+                "an origin is of http, https, smtp, smtps, imap or imaps: " + text);
   }
   if (url.get(CURLUPART_USER) || url.get(CURLUPART_PASSWORD) || url.get(CURLUPART_QUERY) ||
       url.get(CURLUPART_FRAGMENT) || url.get(CURLUPART_PATH).value_or("/") != "/") {
@@ -139,7 +151,8 @@ Result<EgressPolicy::Origin> EgressPolicy::parse_origin(const std::string& text)
 
 Result<EgressPolicy> EgressPolicy::create(const Upstreams& upstreams,
                                           const std::vector<std::string>& denied,
-                                          std::set<int> ports) {
+                                          std::set<int> ports,
+                                          const std::vector<std::string>& private_hosts) {
   EgressPolicy policy;
   policy.ports_ = std::move(ports);
   for (const auto& [from, to] : upstreams) {
@@ -147,7 +160,21 @@ Result<EgressPolicy> EgressPolicy::create(const Upstreams& upstreams,
     if (!source) return std::move(source).error();
     auto target = parse_origin(to);
     if (!target) return std::move(target).error();
+    if (family_of(source->scheme) != family_of(target->scheme)) {
+      return fail(Errc::invalid_argument, "not origins of one kind: " + from + " and " + to);
+    }
     policy.upstreams_[*std::move(source)] = *std::move(target);
+  }
+  for (const auto& text : private_hosts) {
+    // Any scheme with a host will do: it brings the same rules for hosts and ports as resolve has.
+    const auto parsed = parse_origin("smtp://" + text);
+    const auto colon = text.rfind(':');
+    const bool has_port = colon != std::string::npos && parsed &&
+                          text.substr(colon + 1) == parsed->port && parsed->port != "0";
+    if (!has_port) {
+      return fail(Errc::invalid_argument, "not a host and a port: " + text);
+    }
+    policy.private_hosts_.emplace(parsed->host, parsed->port);
   }
   for (const auto& text : denied) {
     in_addr v4{};
@@ -188,6 +215,15 @@ std::vector<std::string> EgressPolicy::own_addresses() {
   return addresses;
 }
 
+bool EgressPolicy::may_call(const Origin& origin) const {
+  const int port = std::atoi(origin.port.c_str());
+  if (ports_.count(port) != 0) return true;
+  const std::string family = family_of(origin.scheme);
+  if (family == "smtp") return is_one_of(port, {465, 587, 2525});
+  if (family == "imap") return is_one_of(port, {143, 993});
+  return port == 443;
+}
+
 Result<EgressPolicy::Target> EgressPolicy::resolve(const std::string& text) const {
   const auto refuse = [](const char* why) { return fail(Errc::invalid_argument, why); };
   if (text.size() > kMaxUrlBytes) return refuse("the URL is too long");
@@ -197,24 +233,27 @@ Result<EgressPolicy::Target> EgressPolicy::resolve(const std::string& text) cons
   }
   UrlHandle url;
   if (!url.parse(text)) return refuse("not a URL");
-  if (url.get(CURLUPART_USER) || url.get(CURLUPART_PASSWORD)) {
+  if (url.get(CURLUPART_USER) || url.get(CURLUPART_PASSWORD) || url.get(CURLUPART_OPTIONS)) {
     return refuse("the URL names a user");
   }
   const Origin origin{url.get(CURLUPART_SCHEME).value_or(""),
                       sdk::lower_ascii(url.get(CURLUPART_HOST).value_or("")),
                       url.get(CURLUPART_PORT, CURLU_DEFAULT_PORT).value_or("")};
   Target target;
+  target.scheme = origin.scheme;
   target.host = origin.host;
+  target.private_host = private_hosts_.count({origin.host, origin.port}) != 0;
   if (const auto found = upstreams_.find(origin); found != upstreams_.end()) {
     target.rewritten = true;
     const Origin& to = found->second;
+    target.scheme = to.scheme;
     if (!url.set(CURLUPART_SCHEME, to.scheme.c_str()) ||
         !url.set(CURLUPART_HOST, to.host.c_str()) || !url.set(CURLUPART_PORT, to.port.c_str())) {
       return refuse("the URL cannot be rewritten");
     }
-  } else if (origin.scheme != "https") {
-    return refuse("only https is called");
-  } else if (ports_.count(std::atoi(origin.port.c_str())) == 0) {
+  } else if (!is_one_of(origin.scheme, {"https", "smtp", "smtps", "imap", "imaps"})) {
+    return refuse("only https, smtp and imap are called");
+  } else if (!target.private_host && !may_call(origin)) {
     return refuse("the port is not one that is called");
   }
   url.set(CURLUPART_FRAGMENT, nullptr);
@@ -239,21 +278,21 @@ bool EgressPolicy::allows(const in6_addr& address) const {
   return true;
 }
 
-bool EgressPolicy::may_connect(const sockaddr* address, bool rewritten) const {
+bool EgressPolicy::may_connect(const sockaddr* address, bool trusted) const {
   if (address->sa_family == AF_INET) {
-    return rewritten || allows(reinterpret_cast<const sockaddr_in*>(address)->sin_addr);
+    return trusted || allows(reinterpret_cast<const sockaddr_in*>(address)->sin_addr);
   }
   if (address->sa_family == AF_INET6) {
-    return rewritten || allows(reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
+    return trusted || allows(reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
   }
   return false;
 }
 
-bool EgressPolicy::may_connect(const char* address, bool rewritten) const {
+bool EgressPolicy::may_connect(const char* address, bool trusted) const {
   in_addr v4{};
   in6_addr v6{};
-  if (inet_pton(AF_INET, address, &v4) == 1) return rewritten || allows(v4);
-  if (inet_pton(AF_INET6, address, &v6) == 1) return rewritten || allows(v6);
+  if (inet_pton(AF_INET, address, &v4) == 1) return trusted || allows(v4);
+  if (inet_pton(AF_INET6, address, &v6) == 1) return trusted || allows(v6);
   return false;
 }
 

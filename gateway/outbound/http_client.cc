@@ -12,6 +12,7 @@
 
 #include "connectors/sdk/text.h"
 #include "gateway/base/log.h"
+#include "gateway/outbound/mail_transfer.h"
 
 namespace gateway::outbound {
 namespace {
@@ -53,6 +54,8 @@ struct HttpClient::Transfer {
   EgressPolicy::Target target;
   const EgressPolicy* policy = nullptr;
   const HttpLimits* limits = nullptr;
+  std::size_t answer_bytes = 0;
+  std::chrono::milliseconds total{0};
   connector::Response response;
   std::size_t header_bytes = 0;
   bool cut = false;  // the answer's body was longer than we keep
@@ -79,7 +82,7 @@ struct HttpClient::Transfer {
 
   static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
     auto& transfer = *static_cast<Transfer*>(self);
-    if (!transfer.policy->may_connect(&address->addr, transfer.target.rewritten)) {
+    if (!transfer.policy->may_connect(&address->addr, transfer.target.trusted())) {
       transfer.refused = true;
       return CURL_SOCKET_BAD;
     }
@@ -89,7 +92,7 @@ struct HttpClient::Transfer {
   // Called by libcurl each time just before a request is written, also on a reused connection.
   static int before_request(void* self, char* peer, char*, int, int) {
     auto& transfer = *static_cast<Transfer*>(self);
-    if (!transfer.policy->may_connect(peer, transfer.target.rewritten)) {
+    if (!transfer.policy->may_connect(peer, transfer.target.trusted())) {
       transfer.refused = true;
       return CURL_PREREQFUNC_ABORT;
     }
@@ -127,7 +130,7 @@ struct HttpClient::Transfer {
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self) {
     auto& transfer = *static_cast<Transfer*>(self);
     const std::size_t bytes = size * count;
-    const std::size_t room = transfer.limits->answer_bytes - transfer.response.body.size();
+    const std::size_t room = transfer.answer_bytes - transfer.response.body.size();
     transfer.response.body.append(data, std::min(bytes, room));
     if (bytes <= room) return bytes;
     transfer.cut = true;
@@ -169,7 +172,10 @@ struct HttpClient::Transfer {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a stop does not wait for a name server
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits->connect.count()));
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(limits->total.count()));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(total.count()));
+    if (!limits->ca_file.empty()) {
+      curl_easy_setopt(easy, CURLOPT_CAINFO, limits->ca_file.c_str());
+    }
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -216,24 +222,46 @@ struct HttpClient::Impl {
   CURLM* multi;
   std::list<Transfer> transfers;
   Counter& refused;
+  MailClient mail;
 };
 
 HttpClient::HttpClient(const EgressPolicy& policy, Metrics& metrics, HttpLimits limits) {
   init_curl_once();
+  CURLM* multi = curl_multi_init();
   impl_ = std::unique_ptr<Impl>(
       new Impl{policy,
                limits,
-               curl_multi_init(),
+               multi,
                {},
                metrics.counter("backchannel_egress_refused_total",
-                               "Outgoing connections the egress policy refused")});
+                               "Outgoing connections the egress policy refused"),
+               MailClient(policy, limits.mail, [multi] { curl_multi_wakeup(multi); })});
   curl_multi_setopt(impl_->multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
 }
 
 HttpClient::~HttpClient() {
   for (auto& transfer : impl_->transfers) curl_multi_remove_handle(impl_->multi, transfer.easy);
   impl_->transfers.clear();
-  curl_multi_cleanup(impl_->multi);
+  CURLM* multi = impl_->multi;
+  impl_.reset();  // the mail client's threads name it
+  curl_multi_cleanup(multi);
+}
+
+std::size_t HttpClient::answer_limit(const connector::Call& call) const {
+  if (call.answer_bytes <= 0) return impl_->limits.answer_bytes;
+  return static_cast<std::size_t>(std::min(call.answer_bytes, kMaxAnswerBytes));
+}
+
+std::chrono::milliseconds HttpClient::time_limit(const connector::Call& call) const {
+  const std::string scheme = sdk::lower_ascii(call.url.substr(0, call.url.find(':')));
+  if (is_mail_scheme(scheme)) return impl_->limits.mail.total;
+  const bool is_big = answer_limit(call) > kBigAnswerBytes || call.body.size() > kBigAnswerBytes;
+  return is_big ? impl_->limits.big_total : impl_->limits.total;
+}
+
+std::string HttpClient::host_of(const connector::Call& call) const {
+  const auto target = impl_->policy.resolve(call.url);
+  return target ? target->host : std::string();
 }
 
 Result<> HttpClient::start(connector::Call call, Completion completion) {
@@ -242,9 +270,16 @@ Result<> HttpClient::start(connector::Call call, Completion completion) {
     impl_->refused.add();
     return std::move(target).error();
   }
+  const std::size_t answer_bytes = answer_limit(call);
+  if (is_mail_scheme(target->scheme)) {
+    return impl_->mail.start(std::move(call), *std::move(target), answer_bytes,
+                             std::move(completion));
+  }
   impl_->transfers.emplace_back();
   Transfer& transfer = impl_->transfers.back();
   transfer.self = std::prev(impl_->transfers.end());
+  transfer.answer_bytes = answer_bytes;
+  transfer.total = time_limit(call);
   transfer.call = std::move(call);
   transfer.completion = std::move(completion);
   transfer.target = *std::move(target);
@@ -258,12 +293,21 @@ Result<> HttpClient::start(connector::Call call, Completion completion) {
   return prepared;
 }
 
+void HttpClient::count(const MailClient::Collected& collected) {
+  for (int i = 0; i < collected.refused; ++i) impl_->refused.add();
+}
+
 void HttpClient::poll(std::chrono::milliseconds wait) {
   int running = 0;
+  const auto collect_mail = [&] {
+    const auto collected = impl_->mail.collect();
+    count(collected);
+    return collected.ended > 0;
+  };
   curl_multi_perform(impl_->multi, &running);
   int left = 0;
   const auto collect = [&] {
-    bool any = false;
+    bool any = collect_mail();
     while (CURLMsg* message = curl_multi_info_read(impl_->multi, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       char* self = nullptr;
@@ -311,8 +355,11 @@ void HttpClient::wake() { curl_multi_wakeup(impl_->multi); }
 
 void HttpClient::cancel() {
   while (!impl_->transfers.empty()) finish(impl_->transfers.front(), CURLE_ABORTED_BY_CALLBACK);
+  count(impl_->mail.cancel());
 }
 
-std::size_t HttpClient::in_flight() const { return impl_->transfers.size(); }
+std::size_t HttpClient::in_flight() const {
+  return impl_->transfers.size() + impl_->mail.in_flight();
+}
 
 }  // namespace gateway::outbound

@@ -1,4 +1,5 @@
-// Makes the HTTP calls connectors ask for: one libcurl multi handle, driven by the outbound thread.
+// Makes the calls connectors ask for: HTTP on one libcurl multi handle, driven by the outbound
+// thread; mail (smtp, imap) on the threads of a MailClient, whose header tells its answers.
 //
 // Sends at most once: libcurl's silent repetition of a request on a stale connection is refused
 // once a byte has left. `Response::not_sent` is true only where it is certain that no byte of the
@@ -12,7 +13,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "connectors/sdk/values.h"
@@ -20,15 +23,24 @@
 #include "gateway/base/result.h"
 #include "gateway/base/task.h"
 #include "gateway/outbound/egress.h"
+#include "gateway/outbound/mail_client.h"
 
 namespace gateway::outbound {
+
+// What a call may ask for at most, and from which size on it is big: has more time, and counts
+// against BigAnswers.
+inline constexpr std::int64_t kMaxAnswerBytes = 40 << 20;
+inline constexpr std::int64_t kBigAnswerBytes = 1 << 20;
 
 struct HttpLimits {
   std::chrono::milliseconds connect{3'000};
   std::chrono::milliseconds total{15'000};
-  std::size_t answer_bytes = 1u << 20;  // what comes behind is cut off
+  std::chrono::milliseconds big_total{60'000};  // where body or answer may be big
+  std::size_t answer_bytes = 1u << 20;  // where the call names no limit; what is beyond is cut off
   std::size_t answer_header_bytes = 64u << 10;
-  std::size_t request_bytes = 32u << 20;
+  std::size_t request_bytes = 40u << 20;
+  std::string ca_file;  // PEM, instead of the system's certificates
+  MailLimits mail;
 };
 
 class HttpClient {
@@ -42,6 +54,12 @@ class HttpClient {
   // Errc::invalid_argument: the call cannot be made as it stands (its URL, a header); nothing was
   // sent and the completion is not called.
   Result<> start(connector::Call call, Completion completion);
+  // A call takes no longer than this, counted from start.
+  std::chrono::milliseconds time_limit(const connector::Call& call) const;
+  // What is kept of its answer.
+  std::size_t answer_limit(const connector::Call& call) const;
+  // The host it names; empty where it cannot be made.
+  std::string host_of(const connector::Call& call) const;
   // Drives all calls; returns when something happened, after `wait`, or when woken.
   void poll(std::chrono::milliseconds wait);
   // Makes poll return now. Any thread.
@@ -54,6 +72,7 @@ class HttpClient {
   struct Transfer;
   struct Impl;
   void finish(Transfer& transfer, int result);
+  void count(const MailClient::Collected& collected);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(only_https_on_its_own_port_is_called) {
                           "dict://host:11211/",
                           "ldap://host/",
                           "smtp://host/",
-                          "imap://host/",
+                          "imap://host:587/",
                           "telnet://host/",
                           "scp://host/",
                           "sftp://host/",
@@ -226,9 +226,92 @@ BOOST_AUTO_TEST_CASE(an_upstream_replaces_exactly_its_origin) {
   BOOST_TEST(!policy.resolve("https://api.telegram.org:8443/").has_value());
 }
 
+BOOST_AUTO_TEST_CASE(mail_is_submitted_and_read_on_its_own_ports_alone) {
+  const auto policy = plain();
+  for (const char* url :
+       {"smtp://mail.example:587", "smtp://mail.example:2525/ehlo.name", "smtp://mail.example:465",
+        "smtps://mail.example", "smtps://mail.example:465/", "smtps://mail.example:587",
+        "imap://mail.example", "imap://mail.example:143/", "imap://mail.example:993",
+        "imaps://mail.example/", "imaps://mail.example:993/INBOX;UIDVALIDITY=7/;UID=3"}) {
+    BOOST_TEST_CONTEXT(url) {
+      const auto target = policy.resolve(url);
+      BOOST_TEST_REQUIRE(target.has_value());
+      BOOST_TEST(!target->trusted());
+      BOOST_TEST(target->host == "mail.example");
+    }
+  }
+  for (const char* url :
+       {"smtp://mail.example", "smtp://mail.example:25", "smtps://mail.example:25",
+        "smtp://mail.example:443", "smtp://mail.example:22", "smtp://mail.example:993",
+        "imap://mail.example:25", "imap://mail.example:443", "imaps://mail.example:465",
+        "https://mail.example:587", "https://mail.example:993", "smtp://a:b@mail.example:587",
+        "smtp://;AUTH=PLAIN@mail.example:587", "pop3://mail.example:110",
+        "lmtp://mail.example:24"}) {
+    BOOST_TEST_CONTEXT(url) { BOOST_TEST(!policy.resolve(url).has_value()); }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(mail_servers_are_rewritten_by_scheme_host_and_port) {
+  const auto policy = EgressPolicy::create({{"smtp://mail.example:587", "smtp://127.0.0.1:2526"},
+                                            {"smtps://mail.example", "smtp://127.0.0.1:2526"},
+                                            {"smtp://relay.example", "smtp://10.0.0.9"},
+                                            {"imaps://mail.example", "imap://127.0.0.1:1430"}})
+                          .value();
+  const auto submission = policy.resolve("smtp://mail.example:587/ehlo");
+  BOOST_TEST_REQUIRE(submission.has_value());
+  BOOST_TEST(submission->url == "smtp://127.0.0.1:2526/ehlo");
+  BOOST_TEST(submission->scheme == "smtp");
+  BOOST_TEST(submission->rewritten);
+  BOOST_TEST(policy.resolve("smtps://mail.example:465/")->url == "smtp://127.0.0.1:2526/");
+  const auto mailbox = policy.resolve("imaps://mail.example/INBOX;UIDVALIDITY=7/;UID=3");
+  BOOST_TEST(mailbox->url == "imap://127.0.0.1:1430/INBOX;UIDVALIDITY=7/;UID=3");
+  BOOST_TEST(mailbox->scheme == "imap");
+  // Port 25, the default of smtp, only where the operator says so.
+  BOOST_TEST(policy.resolve("smtp://relay.example:25/")->rewritten);
+  BOOST_TEST(!policy.resolve("smtp://other.example:25/").has_value());
+  BOOST_TEST(!policy.resolve("smtp://mail.example:2525")->rewritten);
+  for (const auto& [from, to] : {std::pair{"https://a.example", "smtp://127.0.0.1"},
+                                 {"smtp://a.example", "imap://b.example"},
+                                 {"imaps://a.example", "https://b.example"}}) {
+    BOOST_TEST(!EgressPolicy::create({{from, to}}).has_value());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_private_host_is_allowed_at_its_port_and_nowhere_else) {
+  const auto policy =
+      EgressPolicy::create({}, EgressPolicy::own_addresses(), {},
+                           {"Mail.Lan:587", "10.0.0.5:2500", "[fd00::1]:993", "relay.lan:25"})
+          .value();
+  for (const char* url : {"smtp://mail.lan:587/", "smtp://MAIL.LAN:587/", "smtps://mail.lan:587/",
+                          "smtp://10.0.0.5:2500/", "imaps://[fd00::1]/", "https://10.0.0.5:2500/x",
+                          "smtp://relay.lan/"}) {
+    BOOST_TEST_CONTEXT(url) {
+      const auto target = policy.resolve(url);
+      BOOST_TEST_REQUIRE(target.has_value());
+      BOOST_TEST(target->private_host);
+      BOOST_TEST(!target->rewritten);
+      BOOST_TEST(policy.may_connect("10.0.0.5", target->trusted()));
+      BOOST_TEST(policy.may_connect("127.0.0.1", target->trusted()));
+    }
+  }
+  for (const char* url :
+       {"http://10.0.0.5:2500/", "smtp://10.0.0.5:2501/", "smtp://10.0.0.6:2500/"}) {
+    BOOST_TEST_CONTEXT(url) { BOOST_TEST(!policy.resolve(url).has_value()); }
+  }
+  const auto other = policy.resolve("smtp://mail.lan:465/");
+  BOOST_TEST_REQUIRE(other.has_value());
+  BOOST_TEST(!other->trusted());
+  for (const char* text :
+       {"", "mail.lan", "mail.lan:", "mail.lan:x", "mail.lan:0", "mail.lan:99999",
+        "smtp://mail.lan:587", "mail.lan:587/x", "a@mail.lan:587", "[fd00::1]"}) {
+    BOOST_TEST_CONTEXT(text) { BOOST_TEST(!EgressPolicy::create({}, {}, {}, {text}).has_value()); }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_upstream_that_is_no_origin_is_refused) {
-  for (const char* origin : {"", "api.telegram.org", "ftp://host", "https://host/path",
-                             "https://user@host", "https://host?x", "smtp://host"}) {
+  for (const char* origin :
+       {"", "api.telegram.org", "ftp://host", "https://host/path", "https://user@host",
+        "https://host?x", "pop3://host", "smtp://a@host", "imaps://host/INBOX"}) {
     BOOST_TEST_CONTEXT(origin) {
       BOOST_TEST(!EgressPolicy::create({{origin, "http://127.0.0.1:1"}}).has_value());
       BOOST_TEST(!EgressPolicy::create({{"https://a.example", origin}}).has_value());

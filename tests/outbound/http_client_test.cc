@@ -236,6 +236,27 @@ BOOST_AUTO_TEST_CASE(an_answer_is_cut_at_its_limit) {
   BOOST_TEST(answer->body.size() == 100'000u);
 }
 
+BOOST_AUTO_TEST_CASE(a_call_says_how_much_of_its_answer_it_wants) {
+  HttpServer server(
+      [](const HttpRequest&) { return HttpAnswer{.body = std::string(5u << 20, 'x')}; });
+  Client client(server.origin());
+  Call call = get();
+  BOOST_TEST(client.run(call)->body.size() == std::size_t{1} << 20);
+  call.answer_bytes = 10;
+  BOOST_TEST(client.run(call)->body.size() == 10u);
+  call.answer_bytes = 6 << 20;
+  BOOST_TEST(client.run(call)->body.size() == std::size_t{5} << 20);
+  call.answer_bytes = std::int64_t{1} << 40;
+  BOOST_TEST(client.http.answer_limit(call) == std::size_t{40} << 20);
+  // What may be long has more time.
+  BOOST_TEST(client.http.time_limit(get()).count() == 2'000);
+  BOOST_TEST(client.http.time_limit(call).count() == 60'000);
+  BOOST_TEST(client.http.time_limit(post(std::string(2u << 20, 'x'))).count() == 60'000);
+  Call mail;
+  mail.url = "smtp://mail.example:587";
+  BOOST_TEST(client.http.time_limit(mail).count() == 60'000);
+}
+
 BOOST_AUTO_TEST_CASE(endless_answer_headers_are_no_answer) {
   HttpAnswer answer;
   for (int i = 0; i < 3'000; ++i) answer.headers.emplace_back("x-fill", std::string(60, 'y'));
@@ -360,7 +381,7 @@ BOOST_AUTO_TEST_CASE(a_call_that_cannot_be_made_is_refused_at_once) {
   Call method = get();
   method.method = "GET /x HTTP/1.1\r\nX:";
   BOOST_TEST(!client.run(method).has_value());
-  BOOST_TEST(!client.run(post(std::string(33u << 20, 'x'))).has_value());
+  BOOST_TEST(!client.run(post(std::string(41u << 20, 'x'))).has_value());
   BOOST_TEST(server.connections() == 0);
   BOOST_TEST(client.http.in_flight() == 0u);
 }
