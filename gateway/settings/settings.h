@@ -42,6 +42,7 @@ struct Settings {
   Secret migrate_url;      // empty: database_url
   std::filesystem::path data_dir = "var";
   std::vector<std::pair<std::string, std::string>> upstreams;  // origin -> origin
+  std::vector<std::string> private_hosts;                      // "host:port", lower-case
   std::vector<std::filesystem::path> connector_dirs;           // never empty after load_settings
   std::filesystem::path keys;                                  // never empty after load_settings
   Secret operator_token;

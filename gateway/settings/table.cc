@@ -112,13 +112,22 @@ struct Url {
   std::string path;
 };
 
-std::optional<Url> parse_url(std::string_view text) {
+constexpr std::array<std::pair<std::string_view, int>, 6> kSchemes = {
+    {{"http", 80}, {"https", 443}, {"smtp", 25}, {"smtps", 465}, {"imap", 143}, {"imaps", 993}}};
+
+// An origin's may be a mail server's.
+enum class Schemes { web, all };
+
+std::optional<Url> parse_url(std::string_view text, Schemes schemes) {
   const std::size_t scheme_end = text.find("://");
   if (scheme_end == std::string_view::npos) return std::nullopt;
   std::string scheme(text.substr(0, scheme_end));
   std::transform(scheme.begin(), scheme.end(), scheme.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  if (scheme != "http" && scheme != "https") return std::nullopt;
+  const auto known = std::find_if(kSchemes.begin(), kSchemes.end(),
+                                  [&](const auto& entry) { return entry.first == scheme; });
+  if (known == kSchemes.end()) return std::nullopt;
+  if (schemes == Schemes::web && !scheme.starts_with("http")) return std::nullopt;
   std::string_view rest = text.substr(scheme_end + 3);
   const std::size_t slash = rest.find('/');
   const std::string path(slash == std::string_view::npos ? "" : rest.substr(slash));
@@ -147,13 +156,13 @@ std::optional<Url> parse_url(std::string_view text) {
   if (!rest.empty()) {
     const auto number = parse_int(rest.substr(1));
     if (rest.front() != ':' || !number || *number < 1 || *number > 65535) return std::nullopt;
-    if (*number != (scheme == "https" ? 443 : 80)) port = ":" + std::to_string(*number);
+    if (*number != known->second) port = ":" + std::to_string(*number);
   }
   return Url{scheme + "://" + host + port, path};
 }
 
 Result<> public_url(Settings& settings, const Values& values) {
-  auto url = parse_url(values.front());
+  auto url = parse_url(values.front(), Schemes::web);
   if (!url || url->path.find_first_of("?# \t\"<>\\") != std::string::npos)
     return wrong(
         "is no web address; give the one platforms reach the gateway at, such as "
@@ -191,7 +200,7 @@ Result<> upstreams(Settings& settings, const Values& values) {
     std::array<std::string, 2> origins;
     for (std::size_t i = 0; i < 2; ++i) {
       const std::string text = i == 0 ? pair.substr(0, equals) : pair.substr(equals + 1);
-      const auto url = parse_url(text);
+      const auto url = parse_url(text, Schemes::all);
       if (!url || (!url->path.empty() && url->path != "/"))
         return wrong("has '" + text +
                      "' in it, which is no origin (scheme, host and perhaps a "
@@ -205,6 +214,26 @@ Result<> upstreams(Settings& settings, const Values& values) {
     pairs.emplace_back(origins[0], origins[1]);
   }
   settings.upstreams = std::move(pairs);
+  return {};
+}
+
+Result<> private_hosts(Settings& settings, const Values& values) {
+  std::vector<std::string> hosts;
+  for (const std::string& entry : split(values, ",")) {
+    // The rules of a URL's host and port; that of imaps is given although it is the default.
+    const auto url = parse_url("imaps://" + entry, Schemes::all);
+    const bool has_port = entry.find(']') == std::string::npos
+                              ? entry.find(':') != std::string::npos
+                              : entry.find("]:") != std::string::npos;
+    if (!url || !url->path.empty() || !has_port)
+      return wrong("has '" + entry +
+                   "' in it, which is no host and port; give them as mail.example.lan:587 or "
+                   "[fd00::1]:993, with commas between");
+    std::string host = url->origin.substr(std::string_view("imaps://").size());
+    if (host.ends_with(']') || host.find(':') == std::string::npos) host += ":993";
+    hosts.push_back(std::move(host));
+  }
+  settings.private_hosts = std::move(hosts);
   return {};
 }
 
@@ -262,8 +291,12 @@ constexpr std::array kSettings = {
             file_path<&Settings::data_dir>},
     Setting{"upstreams", "BACKCHANNEL_UPSTREAMS", "ORIGIN=ORIGIN,...", "none",
             "sends calls for a platform's origin to another one: tests, simulators, a self-hosted "
-            "Bot API server",
+            "Bot API server; origins are of http, smtp and imap, each with and without s",
             Kind::list, upstreams},
+    Setting{"private_hosts", "BACKCHANNEL_PRIVATE_HOSTS", "HOST:PORT,...", "none",
+            "destinations that channels may name although their addresses are private, such as a "
+            "mail server of your own; also in clear text, where a channel says so",
+            Kind::list, private_hosts},
     Setting{"connector_dir", "BACKCHANNEL_CONNECTOR_DIR", "FOLDER:...",
             "the folder connectors beside the program, or where it was installed",
             "folders of connectors (.so), several with ':' or ',' between", Kind::list,

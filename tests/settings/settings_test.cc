@@ -142,6 +142,39 @@ BOOST_AUTO_TEST_CASE(upstreams_are_pairs_of_origins) {
   BOOST_TEST(settings.upstreams[1].second == "http://[::1]:1");
 }
 
+BOOST_AUTO_TEST_CASE(upstreams_may_be_of_mail_servers) {
+  const Settings settings = loaded(
+      {{"upstreams",
+        {"smtp://mail.example:587=smtp://127.0.0.1:2525,smtps://mail.example:465=smtp://relay,"
+         "imaps://Mail.Example:993/=imap://[::1]:1430,imap://a:143=imap://b:25"}}});
+  BOOST_TEST_REQUIRE(settings.upstreams.size() == 4u);
+  BOOST_TEST(settings.upstreams[0].first == "smtp://mail.example:587");
+  BOOST_TEST(settings.upstreams[0].second == "smtp://127.0.0.1:2525");
+  BOOST_TEST(settings.upstreams[1].first == "smtps://mail.example");
+  BOOST_TEST(settings.upstreams[1].second == "smtp://relay");
+  BOOST_TEST(settings.upstreams[2].first == "imaps://mail.example");
+  BOOST_TEST(settings.upstreams[2].second == "imap://[::1]:1430");
+  BOOST_TEST(settings.upstreams[3].first == "imap://a");
+  BOOST_TEST(settings.upstreams[3].second == "imap://b:25");
+  // What platforms call stays a web address.
+  BOOST_TEST(says(problem({{"public_url", {"smtp://gateway.example"}}}), "no web address"));
+}
+
+BOOST_AUTO_TEST_CASE(private_hosts_are_hosts_with_their_ports) {
+  BOOST_TEST(loaded({}).private_hosts.empty());
+  const Settings settings = loaded(
+      {},
+      {{"BACKCHANNEL_PRIVATE_HOSTS", "Mail.Lan:587, 10.0.0.5:2525,[fd00::1]:993,imap.lan:993"}});
+  const std::vector<std::string> expected = {"mail.lan:587", "10.0.0.5:2525", "[fd00::1]:993",
+                                             "imap.lan:993"};
+  BOOST_TEST(settings.private_hosts == expected, boost::test_tools::per_element());
+  for (const char* value : {"mail.lan", "mail.lan:", "mail.lan:0", "mail.lan:65536", "mail.lan:x",
+                            "smtp://mail.lan:587", "mail.lan:587/x", "a@mail.lan:587", "[fd00::1]",
+                            "[zz]:993", "mail lan:587", ":587"}) {
+    BOOST_TEST(says(problem({{"private_hosts", {value}}}), "--private-hosts: '"), value);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_origin_is_refused) {
   for (const char* value :
        {"https://api.telegram.org", "api.telegram.org=http://127.0.0.1:9000",
@@ -272,7 +305,7 @@ BOOST_AUTO_TEST_CASE(the_help_shows_every_setting_with_its_variable) {
 
 BOOST_AUTO_TEST_CASE(the_table_has_one_row_for_each_setting) {
   const std::string table = settings_table();
-  BOOST_TEST(std::count(table.begin(), table.end(), '\n') == 2 + 17 + 1);
+  BOOST_TEST(std::count(table.begin(), table.end(), '\n') == 2 + 18 + 1);
   BOOST_TEST(
       says(table, "| `BACKCHANNEL_HTTP` | `--http ADDRESS:PORT` | `http` | 127.0.0.1:8080 |"));
 }
