@@ -238,11 +238,16 @@ struct App::Graph {
     outbound::OutboundOptions out;
     out.public_url = public_url;
     out.upstreams = settings.upstreams;
+    out.private_hosts = settings.private_hosts;
+    out.deployment = {{"meta_app_secret", std::string(settings.meta_app_secret.reveal())}};
     out.channel_changed = [this](domain::ChannelId channel) { hooks->forget(channel); };
     out.store_events = [this](store::Session& db, domain::BusinessId, domain::ChannelId channel,
-                              std::span<const connector::Event> events) -> Result<> {
+                              std::span<const connector::Event> events,
+                              std::span<const store::Query> also) -> Result<> {
       auto stored = inbound::store_events(db, {channel, clock.now_ms(), true}, events, ids);
       if (!stored) return std::move(stored).error();
+      auto moved = db.run(store::Scope::none(), also);
+      if (!moved) return std::move(moved).error();
       return {};
     };
     dispatcher.emplace(sessions("outbound"), *registry, *vault, clock, ids, metrics,

@@ -8,6 +8,9 @@ namespace {
 // How often refused credentials are tried again without anybody changing them.
 constexpr std::int64_t kCredentialsPauseMs = 15 * 60'000;
 
+// Hosts remembered by a retry budget; those without a request in the window go first.
+constexpr std::size_t kMaxHosts = 4'096;
+
 }  // namespace
 
 std::int64_t uniform_ms(std::int64_t low, std::int64_t high, Rng& rng) {
@@ -65,6 +68,44 @@ std::int64_t Breaker::wait_ms(domain::ChannelId channel, std::int64_t now_ms) {
   State& state = found->second;
   if (state.next_probe_ms > now_ms) return state.next_probe_ms - now_ms;
   state.next_probe_ms = now_ms + kProbeMs;
+  return 0;
+}
+
+RetryBudget::Second& RetryBudget::second(const std::string& host, std::int64_t now_ms) {
+  const std::int64_t number = now_ms / 1'000;
+  if (hosts_.size() >= kMaxHosts && hosts_.find(host) == hosts_.end()) {
+    std::erase_if(hosts_, [&](const auto& entry) {
+      return std::none_of(entry.second.begin(), entry.second.end(),
+                          [&](const Second& one) { return one.number > number - kSeconds; });
+    });
+    if (hosts_.size() >= kMaxHosts) hosts_.clear();
+  }
+  Second& slot = hosts_[host][static_cast<std::size_t>(number % kSeconds)];
+  if (slot.number != number) slot = Second{number, 0, 0};
+  return slot;
+}
+
+void RetryBudget::first_try(const std::string& host, std::int64_t now_ms) {
+  ++second(host, now_ms).requests;
+}
+
+std::int64_t RetryBudget::wait_ms(const std::string& host, std::int64_t now_ms) {
+  Second& current = second(host, now_ms);
+  int requests = 0;
+  int repetitions = 0;
+  std::int64_t oldest = current.number;  // with a repetition
+  for (const Second& one : hosts_[host]) {
+    if (one.number <= current.number - kSeconds) continue;
+    requests += one.requests;
+    repetitions += one.repetitions;
+    if (one.repetitions > 0) oldest = std::min(oldest, one.number);
+  }
+  // With this one.
+  if (repetitions + 1 > std::max(limits_.floor, (requests + 1) * limits_.percent / 100)) {
+    return (oldest + kSeconds) * 1'000 - now_ms;
+  }
+  ++current.requests;
+  ++current.repetitions;
   return 0;
 }
 

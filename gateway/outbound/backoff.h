@@ -2,9 +2,11 @@
 #ifndef GATEWAY_OUTBOUND_BACKOFF_H_
 #define GATEWAY_OUTBOUND_BACKOFF_H_
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <random>
+#include <string>
 
 #include "connectors/sdk/values.h"
 #include "gateway/domain/ids.h"
@@ -57,6 +59,35 @@ class Breaker {
     std::int64_t next_probe_ms = 0;
   };
   std::map<domain::ChannelId, State> channels_;
+};
+
+// Repeating must not double the load of a host that is in trouble: of the requests to a host within
+// ten seconds at most a fifth may be repetitions, or ten where that is more. Thread-confined.
+class RetryBudget {
+ public:
+  static constexpr int kSeconds = 10;
+  struct Limits {
+    int floor = 10;
+    int percent = 20;
+  };
+  RetryBudget() = default;
+  explicit RetryBudget(Limits limits) : limits_(limits) {}
+
+  void first_try(const std::string& host, std::int64_t now_ms);
+  // 0: go, and counted. Otherwise how long the repetition has to wait before it may ask again.
+  std::int64_t wait_ms(const std::string& host, std::int64_t now_ms);
+
+ private:
+  struct Second {
+    std::int64_t number = -1;  // since the clock's start
+    int requests = 0;
+    int repetitions = 0;
+  };
+  using Window = std::array<Second, kSeconds>;
+  Second& second(const std::string& host, std::int64_t now_ms);
+
+  Limits limits_;
+  std::map<std::string, Window> hosts_;
 };
 
 }  // namespace gateway::outbound

@@ -9,10 +9,12 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "gateway/base/log.h"
 #include "gateway/outbound/registrar.h"
 #include "gateway/outbound/sender.h"
+#include "gateway/outbound/signals.h"
 #include "gateway/store/registrations.h"
 #include "gateway/store/workers.h"
 
@@ -21,7 +23,10 @@ namespace {
 
 constexpr std::int64_t kTurnMs = 200;
 constexpr std::size_t kQueueCapacity = 1'024;
-constexpr int kAcknowledgementsAtOnce = 64;
+constexpr std::int64_t kDocumentBytes = 64 << 10;
+constexpr int kDocumentsAtOnce = 32;
+// Acknowledgements and signals on their way to the thread; more are dropped.
+constexpr int kMostPosted = 1'024;
 // After the grace period: for storing what became of the calls that were cut off.
 constexpr std::int64_t kRecordMs = 2'000;
 constexpr std::int64_t kReleaseMs = 1'000;
@@ -61,6 +66,8 @@ struct Dispatcher::Impl {
   Uuid owner;
   Rng rng;
   DatabaseHealth health;
+  RetryBudget budget;
+  BigAnswers big;
 
   // Made by start.
   std::optional<EgressPolicy> policy;
@@ -69,13 +76,17 @@ struct Dispatcher::Impl {
   std::optional<Context> context;
   std::optional<Sender> sender;
   std::optional<Registrar> registrar;
+  std::optional<Signals> signals;
+  std::vector<std::unique_ptr<Worker>> further;
+  std::vector<Worker*> parts;             // all of them
   std::optional<store::Workers> workers;  // goes first: its jobs name all of the above
   std::thread thread;
 
   std::atomic<bool> woken{false};
   std::atomic<bool> stopping{false};
   std::atomic<std::int64_t> grace_ms{0};
-  int acknowledging = 0;
+  int documents = 0;  // being fetched
+  std::atomic<int> posted{0};
 
   std::mutex mutex;
   bool accepts = false;  // guarded by mutex: the loop will still run what is posted
@@ -90,7 +101,9 @@ struct Dispatcher::Impl {
         metrics(counters),
         owner(ids.next()),
         rng(seed_of(options.seed)),
-        health(time) {
+        health(time),
+        budget(options.retry_budget),
+        big(options.big_answers) {
     while (!options.public_url.empty() && options.public_url.back() == '/') {
       options.public_url.pop_back();
     }
@@ -104,21 +117,31 @@ struct Dispatcher::Impl {
     return true;
   }
 
+  // The same for what may be dropped.
+  template <class Work>
+  void post_droppable(Work work) {
+    if (posted.fetch_add(1) < kMostPosted) {
+      Task<void()> task = [this, work = std::move(work)]() mutable {
+        --posted;
+        work();
+      };
+      if (post(task)) return;
+    }
+    --posted;
+  }
+
   void run();
   void drain();
-  void acknowledge(domain::BusinessId business, domain::ChannelId channel, connector::Event event);
-  void advance(std::shared_ptr<Run> run);
+  void fetch_document(std::string url, std::function<void(std::optional<std::string>)> done);
 };
 
 void Dispatcher::Impl::run() {
   while (!stopping) {
     if (woken.exchange(false)) {
-      sender->wake();
-      registrar->wake();
+      for (Worker* part : parts) part->wake();
     }
     try {
-      sender->tick();
-      registrar->tick();
+      for (Worker* part : parts) part->tick();
     } catch (const std::exception& fault) {
       log::error("outbound", "the outbound thread met a fault", {{"fault", fault.what()}});
     }
@@ -128,11 +151,11 @@ void Dispatcher::Impl::run() {
 }
 
 void Dispatcher::Impl::drain() {
-  sender->stop();
-  registrar->stop();
+  for (Worker* part : parts) part->stop();
   const auto is_busy = [&] {
-    return sender->in_flight() > 0 || registrar->in_flight() > 0 || loop->queries() > 0 ||
-           acknowledging > 0;
+    return loop->queries() > 0 || documents > 0 ||
+           std::any_of(parts.begin(), parts.end(),
+                       [](const Worker* part) { return part->in_flight() > 0; });
   };
   const auto turn_until = [&](std::int64_t end_ms) {
     while (is_busy() && clock.steady_ms() < end_ms) loop->turn(20);
@@ -162,51 +185,24 @@ void Dispatcher::Impl::drain() {
   workers.reset();
 }
 
-// Best effort: nothing is recorded, nothing repeated.
-void Dispatcher::Impl::acknowledge(domain::BusinessId business, domain::ChannelId channel,
-                                   connector::Event event) {
-  if (stopping || acknowledging >= kAcknowledgementsAtOnce) return;
-  ++acknowledging;
-  struct Opened {
-    std::string type;
-    connector::Channel channel;
-  };
-  using Answer = std::optional<Opened>;
-  loop->query<Answer>(
-      [this, business, channel](store::Session& db) -> Result<Answer> {
-        auto sealed = store::sealed_channel(db, business, channel);
-        if (!sealed) return std::move(sealed).error();
-        if (!*sealed || !(*sealed)->is_active) return Answer();
-        auto opened = open_channel(db, vault, business, **sealed,
-                                   context->webhook_url((*sealed)->type, channel));
-        if (!opened) return std::move(opened).error();
-        return Answer(Opened{(*sealed)->type, *std::move(opened)});
-      },
-      [this, event = std::move(event)](Result<Answer> opened) mutable {
-        const plugins::Connector* type =
-            opened && *opened ? registry.find((*opened)->type) : nullptr;
-        if (type == nullptr) {
-          --acknowledging;
-          return;
-        }
-        advance(std::make_shared<Run>(*type, connector::Operation::acknowledge,
-                                      std::move((*opened)->channel), std::move(event)));
-      });
-}
-
-void Dispatcher::Impl::advance(std::shared_ptr<Run> run) {
-  connector::Step step = run->next(clock.now_ms());
-  if (auto* call = std::get_if<connector::Call>(&step)) {
-    auto started = http->start(std::move(*call), [this, run](connector::Response response) {
-      run->answered(std::move(response));
-      advance(run);
-    });
-    if (started) return;
-  } else if (const auto* failure = std::get_if<connector::Fail>(&step)) {
-    log::debug("outbound", "an event could not be acknowledged",
-               {{"type", run->type().type()}, {"reason", failure->why}});
-  }
-  --acknowledging;
+void Dispatcher::Impl::fetch_document(std::string url,
+                                      std::function<void(std::optional<std::string>)> done) {
+  connector::Call call;
+  call.url = std::move(url);
+  call.answer_bytes = kDocumentBytes + 1;  // so that a longer one is noticed
+  const auto target = policy->resolve(call.url);
+  // A request that nobody has verified may name the URL: never what is private.
+  const bool is_public = target && target->scheme.starts_with("http") && !target->private_host;
+  if (stopping || !is_public || documents >= kDocumentsAtOnce) return done(std::nullopt);
+  ++documents;
+  auto started = http->start(std::move(call), [this, done](connector::Response response) {
+    --documents;
+    const bool good = response.status == 200 && response.body.size() <= std::size_t{kDocumentBytes};
+    done(good ? std::optional<std::string>(std::move(response.body)) : std::nullopt);
+  });
+  if (started) return;
+  --documents;
+  done(std::nullopt);
 }
 
 Dispatcher::Dispatcher(const store::SessionOptions& database, const plugins::Registry& registry,
@@ -219,15 +215,23 @@ Dispatcher::~Dispatcher() { stop(std::chrono::milliseconds(0)); }
 
 Result<> Dispatcher::start() {
   Impl& impl = *impl_;
-  auto policy = EgressPolicy::create(impl.options.upstreams, EgressPolicy::own_addresses());
+  auto policy = EgressPolicy::create(impl.options.upstreams, EgressPolicy::own_addresses(), {},
+                                     impl.options.private_hosts);
   if (!policy) return std::move(policy).error();
   impl.policy = *std::move(policy);
   impl.http.emplace(*impl.policy, impl.metrics, impl.options.http);
   impl.loop.emplace(impl.clock, *impl.http);
   impl.context.emplace(Context{impl.options, impl.registry, impl.vault, impl.clock, impl.metrics,
-                               *impl.http, *impl.loop, impl.rng, impl.health, impl.owner});
+                               *impl.http, *impl.loop, impl.rng, impl.health, impl.budget, impl.big,
+                               impl.owner});
   impl.sender.emplace(*impl.context);
   impl.registrar.emplace(*impl.context);
+  impl.signals.emplace(*impl.context);
+  impl.parts = {&*impl.sender, &*impl.registrar, &*impl.signals};
+  for (const auto& make : impl.options.workers) {
+    impl.further.push_back(make(*impl.context));
+    impl.parts.push_back(impl.further.back().get());
+  }
   store::SessionOptions database = impl.database;
   database.application_name = "backchannel outbound";
   impl.workers.emplace("outbound", impl.options.database_threads, kQueueCapacity,
@@ -264,10 +268,24 @@ void Dispatcher::wake() {
 
 void Dispatcher::acknowledge(domain::BusinessId business, domain::ChannelId channel,
                              connector::Event event) {
-  Task<void()> task = [this, business, channel, event = std::move(event)]() mutable {
-    impl_->acknowledge(business, channel, std::move(event));
+  impl_->post_droppable([this, business, channel, event = std::move(event)]() mutable {
+    impl_->signals->acknowledge(business, channel, std::move(event));
+  });
+}
+
+void Dispatcher::signal(domain::BusinessId business, domain::ChannelId channel,
+                        connector::Event event) {
+  impl_->post_droppable([this, business, channel, event = std::move(event)]() mutable {
+    impl_->signals->signal(business, channel, std::move(event));
+  });
+}
+
+void Dispatcher::fetch_document(std::string url,
+                                std::function<void(std::optional<std::string>)> done) {
+  Task<void()> task = [this, url = std::move(url), done]() mutable {
+    impl_->fetch_document(std::move(url), std::move(done));
   };
-  impl_->post(task);
+  if (!impl_->post(task)) done(std::nullopt);
 }
 
 }  // namespace gateway::outbound

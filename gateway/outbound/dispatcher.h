@@ -12,6 +12,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/metrics.h"
@@ -35,7 +37,8 @@ class Dispatcher final : public Outbound {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Errc::invalid_argument where the options are wrong (an upstream that is no origin).
+  // Errc::invalid_argument where the options are wrong: an upstream that is no origin, a private
+  // host that is no host and port.
   Result<> start();
   // No new work; waits for calls under way until `grace` is over, then records them as not
   // answered; gives back all leases.
@@ -46,6 +49,10 @@ class Dispatcher final : public Outbound {
   void wake() override;
   void acknowledge(domain::BusinessId business, domain::ChannelId channel,
                    connector::Event event) override;
+  void signal(domain::BusinessId business, domain::ChannelId channel,
+              connector::Event event) override;
+  void fetch_document(std::string url,
+                      std::function<void(std::optional<std::string>)> done) override;
 
  private:
   struct Impl;

@@ -6,6 +6,7 @@
 #define GATEWAY_OUTBOUND_OUTBOUND_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "connectors/sdk/values.h"
@@ -35,6 +36,15 @@ class Outbound {
   // Runs the connector's acknowledge plan for a committed event; best effort, not repeated.
   virtual void acknowledge(domain::BusinessId business, domain::ChannelId channel,
                            connector::Event event) = 0;
+  // Tells the contact of event.thread what is no message: that somebody types, or has read. Best
+  // effort: one call per thread at a time, and of several that wait only the newest is made.
+  virtual void signal(domain::BusinessId business, domain::ChannelId channel,
+                      connector::Event event) = 0;
+  // Fetches a public document of at most 64 KiB by its https URL. `done` is called once, from the
+  // outbound thread (from the caller's where that has stopped), within 20 s; with nothing unless
+  // the answer was 200.
+  virtual void fetch_document(std::string url,
+                              std::function<void(std::optional<std::string>)> done) = 0;
 };
 
 }  // namespace gateway::outbound

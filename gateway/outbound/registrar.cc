@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "connectors/sdk/json.h"
+#include "connectors/sdk/text.h"
 #include "gateway/base/log.h"
 #include "gateway/outbound/transcript.h"
 
@@ -21,6 +22,11 @@ constexpr std::int64_t kNoConnectorMs = 5 * 60'000;
 // A waiting caller is answered within 15 s; the last second is for looking at what is stored.
 constexpr std::int64_t kLookUpMs = 14'000;
 constexpr std::int64_t kGiveUpMs = 14'900;
+
+constexpr std::int64_t kBigWaitMs = 1'000;  // before another run may hold big answers
+constexpr int kPollsInARow = 20;
+constexpr std::size_t kMaxAccounts = 100;
+constexpr std::size_t kMaxAccountBytes = 1024;
 
 constexpr std::string_view kInstruction = "instruction.";
 
@@ -74,6 +80,8 @@ struct Registrar::JobRun {
   store::Job job;
   store::LoadedJob loaded;
   std::unique_ptr<Run> run;
+  bool began = false;         // a call was made
+  std::shared_ptr<void> big;  // held where answers are big
 };
 
 Registrar::Registrar(Context& context) : context_(context) {}
@@ -203,7 +211,7 @@ void Registrar::load(store::Job job) {
         loaded.job = *std::move(*row);
         if (!loaded.job.channel) return Answer(std::move(loaded));
         const store::SealedChannel& sealed = *loaded.job.channel;
-        auto channel = open_channel(db, context_.vault, job.tenant, sealed,
+        auto channel = open_channel(context_, db, job.tenant, sealed,
                                     loaded.job.webhook_url.empty()
                                         ? context_.webhook_url(sealed.type, job.channel)
                                         : loaded.job.webhook_url);
@@ -271,22 +279,58 @@ void Registrar::begin(store::Job job, Loaded loaded) {
 void Registrar::advance(RunPtr run) {
   connector::Step step = run->run->next(context_.clock.now_ms());
   if (auto* asked = std::get_if<connector::Call>(&step)) {
+    if (!may_ask(run, *asked)) return;
     auto call_to_make = std::make_shared<connector::Call>(std::move(*asked));
-    // Nothing was answered yet: there is nothing a successor would have to know.
-    if (run->run->answers().empty()) return call(std::move(run), call_to_make);
+    // Nothing was answered yet: there is nothing a successor would have to know. But a slow call
+    // needs a longer lease than the claim has given.
+    const bool is_slow = context_.lease_ms(*call_to_make) > context_.options.lease_ms;
+    if (run->run->answers().empty() && !is_slow) return call(std::move(run), call_to_make);
     return record(std::move(run), std::move(call_to_make));
   }
   conclude(std::move(run), std::move(step));
 }
 
+void Registrar::put_back(const RunPtr& run, std::int64_t delay_ms) {
+  store::JobEnd later;
+  later.kind = store::JobEnd::Kind::again;
+  later.attempt = run->loaded.attempt;
+  later.delay_ms = delay_ms;
+  end(run, std::move(later));
+}
+
+// False: the job was put back.
+bool Registrar::may_ask(const RunPtr& run, const connector::Call& call_to_make) {
+  const bool is_big = context_.http.answer_limit(call_to_make) > kBigAnswerBytes;
+  if (is_big && run->big == nullptr) {
+    run->big = context_.big.take();
+    if (run->big == nullptr) {
+      put_back(run, kBigWaitMs);
+      return false;
+    }
+  }
+  const std::string host = context_.http.host_of(call_to_make);
+  if (std::exchange(run->began, true) || run->loaded.attempt == 0) {
+    context_.budget.first_try(host, now());
+  } else if (const auto wait_ms = context_.budget.wait_ms(host, now()); wait_ms > 0) {
+    put_back(run, wait_ms + uniform_ms(0, 1'000, context_.rng));
+    return false;
+  }
+  return true;
+}
+
 void Registrar::record(RunPtr run, std::shared_ptr<connector::Call> call_to_make) {
+  // A poll may be begun anew, and so may what was answered with media: they only keep their lease.
+  const bool keeps = run->loaded.operation != JobOperation::poll && !run->run->is_big() &&
+                     !run->run->answers().empty();
   context_.loop.query<bool>(
-      [this, job = run->job,
-       answers = encode_transcript(run->run->answers())](store::Session& db) -> Result<bool> {
+      [this, job = run->job, lease_ms = context_.lease_ms(*call_to_make), keeps,
+       answers = keeps ? encode_transcript(run->run->answers())
+                       : std::string()](store::Session& db) -> Result<bool> {
+        if (!keeps) return store::renew_job(db, job, lease_ms);
         auto sealed = context_.vault.seal(db, job.tenant, store::kRegistrationTranscript,
                                           job.channel.get(), answers);
         if (!sealed) return std::move(sealed).error();
-        return store::record_answers(db, job, *sealed, context_.options.lease_ms);
+        return store::record_answers(db, job, *sealed, lease_ms);
       },
       [this, run, call_to_make](Result<bool> held) {
         if (!held && may_repeat(held.error())) context_.health.bad(held.error());
@@ -347,6 +391,12 @@ void Registrar::registered(RunPtr run, connector::Step step) {
     ended.channel.error = run->run->clean(results_of(*done, "warning"));
     ended.channel.instructions = "";
     ended.channel.resume = true;
+    std::vector<std::string> accounts;
+    for (const auto& [name, value] : done->results) {
+      if (name != "account" || value.empty() || accounts.size() >= kMaxAccounts) continue;
+      accounts.push_back(sdk::sanitize(value, kMaxAccountBytes));
+    }
+    if (!accounts.empty()) ended.channel.accounts = std::move(accounts);
     if (is_manual) {
       sdk::json::Writer json;
       json.object();
@@ -433,12 +483,23 @@ void Registrar::checked(RunPtr run, connector::Step step) {
   end(std::move(run), std::move(ended), {}, std::move(state));
 }
 
+// Whether a poll that brought not everything goes on at once; a mailbox of years must not keep the
+// others waiting.
+bool Registrar::poll_again_at_once(domain::ChannelId channel, bool more) {
+  if (!more || ++in_a_row_[channel] >= kPollsInARow) {
+    in_a_row_.erase(channel);
+    return false;
+  }
+  return true;
+}
+
 void Registrar::polled(RunPtr run, connector::Step step) {
   store::JobEnd ended;
   ended.kind = store::JobEnd::Kind::again;
   const std::int64_t interval = context_.options.poll_interval_ms;
   ended.delay_ms = uniform_ms(interval - interval / 10, interval + interval / 10, context_.rng);
   if (const auto* failure = std::get_if<connector::Fail>(&step)) {
+    in_a_row_.erase(run->job.channel);
     ended.attempt = run->loaded.attempt + 1;
     ended.error = failure->why;
     ended.delay_ms = std::max(ended.delay_ms, retry_ms(*failure, run->loaded.attempt));
@@ -449,26 +510,29 @@ void Registrar::polled(RunPtr run, connector::Step step) {
     return end(std::move(run), std::move(ended));
   }
   auto& done = *std::get_if<connector::Done>(&step);
-  if (done.events.empty()) return end(std::move(run), std::move(ended), {}, std::move(done.state));
-  // The events first, then the cursor: what is fetched again is found by its keys.
+  const bool more = result_of(done, "more") == "1";
+  Brought brought{run->job.tenant, run->job.channel, std::move(done.events), std::move(done.state),
+                  run->job};
+  run->run->resume({});
+  run->big.reset();
   context_.loop.query<bool>(
-      [this, job = run->job, events = std::move(done.events)](store::Session& db) -> Result<bool> {
-        if (!context_.options.store_events) {
-          return fail(Errc::internal, "nothing stores what was polled");
-        }
-        auto stored = context_.options.store_events(db, job.tenant, job.channel, events);
-        if (!stored) return std::move(stored).error();
-        return true;
+      [this, brought = std::move(brought)](store::Session& db) {
+        return store_brought(context_, db, brought);
       },
-      [this, run, ended, state = std::move(done.state)](Result<bool> stored) mutable {
+      [this, run, ended, more](Result<bool> stored) mutable {
         if (!stored) {
+          in_a_row_.erase(run->job.channel);
           if (may_repeat(stored.error())) context_.health.bad(stored.error());
+          // Somebody else has the job, and polls from the cursor that is stored.
+          if (stored.error().cause.starts_with(store::kJobLost)) return leave();
           log::error("outbound", "what a poll brought could not be stored",
                      {{"channel", run->job.channel.text()}, {"reason", stored.error().message}});
           ended.error = stored.error().message;
-          state.clear();
+        } else {
+          if (*stored) context_.channel_changed(run->job.channel);
+          if (poll_again_at_once(run->job.channel, more)) ended.delay_ms = 0;
         }
-        end(run, std::move(ended), {}, std::move(state));
+        end(run, std::move(ended));
       });
 }
 
@@ -501,6 +565,7 @@ void Registrar::end(RunPtr run, store::JobEnd ended, std::optional<RegistrationO
           if (outcome && result->held && !result->superseded) answer(run->job.channel, *outcome);
         }
         next_claim_ms_ = 0;  // another job of the channel may have waited for this one
+        run->big.reset();
         leave();
       });
 }

@@ -1,6 +1,6 @@
 // Channels' registrations at their platforms: register, unregister, health checks with repair, and
-// polling. Jobs wait in the database and are resumed from their answers after a crash; what is
-// asked of a platform here may be asked twice.
+// polling. Jobs wait in the database and are resumed from their answers after a crash, except
+// polls, which begin anew; what is asked of a platform here may be asked twice.
 //
 // Belongs to the outbound thread.
 #ifndef GATEWAY_OUTBOUND_REGISTRAR_H_
@@ -21,15 +21,15 @@
 
 namespace gateway::outbound {
 
-class Registrar {
+class Registrar final : public Worker {
  public:
   using Done = std::function<void(RegistrationOutcome)>;
 
   explicit Registrar(Context& context);
-  void tick();
-  void wake() { next_claim_ms_ = 0; }
-  void stop() { stopping_ = true; }
-  int in_flight() const { return runs_; }
+  void tick() override;
+  void wake() override { next_claim_ms_ = 0; }
+  void stop() override { stopping_ = true; }
+  int in_flight() const override { return runs_; }
 
   // See Outbound::register_channel.
   void register_channel(domain::BusinessId business, domain::ChannelId channel, Done done);
@@ -51,6 +51,8 @@ class Registrar {
   void load(store::Job job);
   void begin(store::Job job, Loaded loaded);
   void advance(RunPtr run);
+  bool may_ask(const RunPtr& run, const connector::Call& call);
+  void put_back(const RunPtr& run, std::int64_t delay_ms);
   void record(RunPtr run, std::shared_ptr<connector::Call> call);
   void call(RunPtr run, const std::shared_ptr<connector::Call>& call);
   void conclude(RunPtr run, connector::Step step);
@@ -58,6 +60,7 @@ class Registrar {
   void unregistered(RunPtr run, connector::Step step);
   void checked(RunPtr run, connector::Step step);
   void polled(RunPtr run, connector::Step step);
+  bool poll_again_at_once(domain::ChannelId channel, bool more);
   void end(RunPtr run, store::JobEnd end, std::optional<RegistrationOutcome> outcome = {},
            connector::Pairs state = {});
   void leave() { --runs_; }
@@ -75,6 +78,7 @@ class Registrar {
   bool stopping_ = false;
   std::int64_t next_claim_ms_ = 0;
   std::int64_t next_schedule_ms_ = 0;
+  std::map<domain::ChannelId, int> in_a_row_;  // polls that brought not everything
   std::uint64_t next_waiter_ = 1;
   std::map<std::uint64_t, Waiter> waiters_;
 };

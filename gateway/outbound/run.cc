@@ -39,6 +39,28 @@ Result<connector::Pairs> open_state(store::Session& db, store::Vault& vault,
   return read_pairs(*state);
 }
 
+std::size_t bytes_of(const std::vector<connector::Response>& answers) {
+  std::size_t bytes = 0;
+  for (const auto& answer : answers) {
+    bytes += answer.body.size();
+    for (const auto& [name, value] : answer.headers) bytes += name.size() + value.size();
+  }
+  return bytes;
+}
+
+std::size_t steps_of(connector::Operation operation) {
+  if (operation == connector::Operation::send) return kMaxSendSteps;
+  return operation == connector::Operation::poll ? kMaxPollSteps : kMaxSteps;
+}
+
+bool sounds_secret(std::string_view name) {
+  const std::string lower = sdk::lower_ascii(name);
+  for (const std::string_view end : {"token", "secret", "key", "password"}) {
+    if (lower.ends_with(end)) return true;
+  }
+  return false;
+}
+
 connector::Fail impossible(const char* why) {
   return {.code = connector::Failure::permanent, .why = why};
 }
@@ -56,17 +78,16 @@ Run::~Run() {
 }
 
 connector::Step Run::next(std::int64_t now_ms) {
-  const bool sends = operation_ == connector::Operation::send;
   channel_.now_ms = now_ms;
-  std::size_t bytes = 0;
-  for (const auto& answer : answers_) bytes += answer.body.size();
-  if (bytes > kMaxTranscriptBytes / 2) return impossible("the platform's answers are too long");
+  if (bytes_of(answers_) > kMaxTranscriptBytes) {
+    return impossible("the platform's answers are too long");
+  }
   connector::Step step = type_.plan(channel_, operation_, input_, answers_);
   if (auto* failed = std::get_if<connector::Fail>(&step)) {
     failed->why = clean(failed->why);
     failed->platform_code = sdk::sanitize(failed->platform_code, 64);
   } else if (std::holds_alternative<connector::Call>(step) &&
-             answers_.size() >= (sends ? kMaxSendSteps : kMaxSteps)) {
+             answers_.size() >= steps_of(operation_)) {
     return impossible("the connector asks for more calls than an operation may have");
   }
   return step;
@@ -78,23 +99,37 @@ void Run::drop_last_answer() {
   if (!answers_.empty()) answers_.pop_back();
 }
 
+bool Run::is_big() const { return bytes_of(answers_) > static_cast<std::size_t>(kBigAnswerBytes); }
+
 std::string Run::clean(std::string_view text) const {
   std::vector<std::string_view> secrets{channel_.secret};
   for (const auto& field : type_.schema().secret_fields()) {
     secrets.push_back(channel_.setting(field));
   }
+  for (const auto& [name, value] : channel_.state) {
+    if (sounds_secret(name)) secrets.push_back(value);
+  }
   return sdk::sanitize(connector::without_secrets(text, secrets), kMaxWordsBytes);
 }
 
-Result<connector::Channel> open_channel(store::Session& db, store::Vault& vault,
+bool only_reads(const connector::Call& call) {
+  return (call.method == "GET" || call.method == "HEAD") && call.body.empty() &&
+         sdk::lower_ascii(call.url.substr(0, 6)) == "https:";
+}
+
+Result<connector::Channel> open_channel(const Context& context, store::Session& db,
                                         domain::BusinessId tenant,
                                         const store::SealedChannel& sealed,
                                         std::string webhook_url) {
   const Uuid& row = sealed.id.get();
+  store::Vault& vault = context.vault;
   connector::Channel channel;
   auto config = vault.open(db, tenant, store::kChannelConfig, row, sealed.config);
   if (!config) return std::move(config).error();
   channel.config = read_pairs(*config);
+  if (const auto* type = context.registry.find(sealed.type)) {
+    type->fill_defaults(context.options.deployment, channel.config);
+  }
   auto secret = vault.open(db, tenant, store::kChannelSecret, row, sealed.secret);
   if (!secret) return std::move(secret).error();
   channel.secret = secret->reveal();
@@ -163,12 +198,79 @@ Result<bool> merge_channel_state(store::Session& db, store::Vault& vault, domain
   return fail(Errc::conflict, "a channel changes faster than its state can be stored");
 }
 
+Result<bool> store_brought(const Context& context, store::Session& db, const Brought& brought) {
+  Error last = fail(Errc::conflict, "a channel changes faster than its state can be stored");
+  for (int attempt = 0; attempt < kStateAttempts; ++attempt) {
+    std::vector<store::Query> also;
+    const auto append = [&](std::vector<store::Query> more) {
+      for (auto& query : more) also.push_back(std::move(query));
+    };
+    if (brought.job) append(store::hold_job(*brought.job));
+    bool changes = false;
+    if (!brought.state.empty()) {
+      auto sealed = store::sealed_channel(db, brought.tenant, brought.channel);
+      if (!sealed) return std::move(sealed).error();
+      if (!*sealed) return fail(Errc::not_found, "the channel was removed");
+      auto state = open_state(db, context.vault, brought.tenant, **sealed);
+      if (!state) return std::move(state).error();
+      changes = merge_state(*state, brought.state);
+      if (changes) {
+        auto bytes = context.vault.seal(db, brought.tenant, store::kChannelState,
+                                        brought.channel.get(), state_json(*state));
+        if (!bytes) return std::move(bytes).error();
+        append(store::move_state(brought.tenant, brought.channel, (*sealed)->revision, *bytes));
+      }
+    }
+    Result<> stored;
+    if (!brought.events.empty()) {
+      if (!context.options.store_events) {
+        return fail(Errc::internal, "nothing stores what was brought");
+      }
+      stored =
+          context.options.store_events(db, brought.tenant, brought.channel, brought.events, also);
+    } else if (!also.empty()) {
+      auto done = db.run(store::Scope::of(brought.tenant), also);
+      if (!done) stored = std::move(done).error();
+    }
+    if (stored) return changes;
+    last = std::move(stored).error();
+    if (!last.cause.starts_with(store::kChannelChanged)) break;
+  }
+  return last;
+}
+
+namespace {
+
+// The facts about the latest message of the contact: what a platform's window for answers, or a
+// thread's subject, is made of.
+void add_last(const store::Head& head, connector::Pairs& extra) {
+  if (!head.has_last) return;
+  if (!head.last_remote_id.empty()) extra.emplace_back("last.message", head.last_remote_id);
+  extra.emplace_back("last.sent_ms", std::to_string(head.last_sent_ms));
+  const auto document = sdk::json::Document::parse(head.last_metadata);
+  if (!document) return;
+  for (const auto& [name, value] : document->root().members()) {
+    const std::string as = "last." + std::string(name);
+    if (as == "last.message" || as == "last.sent_ms") continue;
+    if (value.is_string()) {
+      extra.emplace_back(as, value.text_or(""));
+    } else if (value.is_number()) {
+      extra.emplace_back(as, value.digits().value_or(""));
+    } else if (const auto flag = value.boolean()) {
+      extra.emplace_back(as, *flag ? "true" : "false");
+    }
+  }
+}
+
+}  // namespace
+
 connector::Event send_input(const store::Head& head) {
   connector::Event event;
   event.kind = connector::EventKind::message;
   event.thread = head.thread;
   event.key = head.message.text();
   event.contact = head.contact;
+  event.contact_name = head.contact_name;
   event.text = head.content;
   event.reply_to = head.reply_to;
   if (const auto document = sdk::json::Document::parse(head.attachments)) {
@@ -199,7 +301,9 @@ connector::Event send_input(const store::Head& head) {
   }
   if (const auto document = sdk::json::Document::parse(head.metadata)) {
     event.extra = plugins::flatten(document->root());
+    std::erase_if(event.extra, [](const auto& pair) { return pair.first.starts_with("last."); });
   }
+  add_last(head, event.extra);
   return event;
 }
 

@@ -12,11 +12,12 @@
 namespace gateway::outbound {
 namespace {
 
-constexpr std::size_t kMaxIdBytes = 512;
+constexpr std::size_t kMaxIdBytes = 1024;
 constexpr std::int64_t kMeasureMs = 10'000;
 constexpr std::int64_t kInactivePauseMs = 10 * 60'000;
 constexpr std::int64_t kNoConnectorMs = 60'000;
 constexpr std::int64_t kRepeatMs = 500;
+constexpr std::int64_t kBigWaitMs = 500;  // before another message may hold big answers
 
 const std::vector<double> kSecondsBounds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15};
 
@@ -32,17 +33,29 @@ struct Sender::Loaded {
   store::Head head;
   connector::Channel channel;
   std::vector<connector::Response> answers;
-  bool is_open = false;  // the channel's secrets and the transcript could be read
+  bool is_open = false;       // the channel's secrets and the transcript could be read
+  std::shared_ptr<void> big;  // held where the answers are big
+  bool must_wait = false;     // they are, and too many others hold such
+};
+
+struct Sender::Asked {
+  store::Asked asked;
+  std::optional<connector::Response> local;  // the answer, where the URL is one of our own
 };
 
 struct Sender::Send {
   store::Lane lane;
-  std::int64_t claimed_ms = 0;  // when the claim was asked for: the lease began no earlier
+  std::int64_t claimed_ms = 0;  // when the lease was asked for: it began no earlier
+  std::int64_t lease_ms = 0;
   store::Head head;
   std::int64_t loaded_ms = 0;
   std::unique_ptr<Run> run;
   int attempt = 1;
-  bool settles = false;  // counted among the unsaved
+  int recorded = 0;       // answers the stored transcript has
+  bool settles = false;   // counted among the unsaved
+  bool began = false;     // the attempt has made a call
+  bool only_read = true;  // so did the last one, and no more
+  std::shared_ptr<void> big;
 };
 
 Sender::Sender(Context& context)
@@ -100,6 +113,7 @@ void Sender::claim() {
           auto send = std::make_shared<Send>();
           send->lane = lane;
           send->claimed_ms = asked_ms;
+          send->lease_ms = context_.options.lease_ms;
           ++sends_;
           load(std::move(send));
         }
@@ -111,18 +125,26 @@ void Sender::load(SendPtr send) {
   const store::Lane lane = send->lane;
   context_.loop.query<Answer>(
       [this, lane](store::Session& db) -> Result<Answer> {
-        auto head = store::load_head(db, lane);
+        auto head = store::load_head(db, lane, kBigAnswerBytes);
         if (!head) return std::move(head).error();
         if (!*head) return Answer();
         Loaded loaded;
         loaded.head = *std::move(*head);
         if (!loaded.head.channel) return Answer(std::move(loaded));
         auto channel =
-            open_channel(db, context_.vault, lane.tenant, *loaded.head.channel,
+            open_channel(context_, db, lane.tenant, *loaded.head.channel,
                          context_.webhook_url(loaded.head.channel->type, loaded.head.channel_id));
         if (!channel && may_repeat(channel.error())) return std::move(channel).error();
         loaded.is_open = channel.has_value();
         if (channel) loaded.channel = *std::move(channel);
+        if (loaded.head.transcript_bytes > kBigAnswerBytes) {
+          loaded.big = context_.big.take();
+          loaded.must_wait = loaded.big == nullptr;
+          if (loaded.must_wait) return Answer(std::move(loaded));
+          auto transcript = store::load_transcript(db, lane, loaded.head.message);
+          if (!transcript) return std::move(transcript).error();
+          loaded.head.transcript = *std::move(transcript);
+        }
         if (!loaded.head.transcript.empty()) {
           auto bytes = context_.vault.open(db, lane.tenant, store::kOutboxTranscript,
                                            loaded.head.message.get(), loaded.head.transcript);
@@ -168,7 +190,6 @@ void Sender::begin(SendPtr send, Loaded loaded) {
     store::Again later;
     later.attempt = head.attempt;
     later.answered = head.answered;
-    later.transcript = store::Bytes{head.transcript};
     later.delay_ms = delay_ms;
     later.pause_ms = pause_ms;
     later.reason = reason;
@@ -208,7 +229,11 @@ void Sender::begin(SendPtr send, Loaded loaded) {
   if (const auto silent_ms = breaker_.wait_ms(head.channel_id, now()); silent_ms > 0) {
     return wait(silent_ms, silent_ms, store::PauseReason::silent, std::nullopt);
   }
+  if (loaded.must_wait) return wait(kBigWaitMs, 0, store::PauseReason::none, std::nullopt);
+  send->head.transcript.clear();
+  send->big = std::move(loaded.big);
   send->attempt = head.attempt + 1;
+  send->recorded = head.answered;
   send->run = std::make_unique<Run>(*type, connector::Operation::send, std::move(loaded.channel),
                                     send_input(head));
   send->run->resume(std::move(loaded.answers));
@@ -218,6 +243,7 @@ void Sender::begin(SendPtr send, Loaded loaded) {
 void Sender::advance(SendPtr send) {
   connector::Step step = send->run->next(context_.clock.now_ms());
   if (auto* asked = std::get_if<connector::Call>(&step)) {
+    if (!may_ask(send, *asked)) return;
     ask(std::move(send), std::make_shared<connector::Call>(std::move(*asked)));
   } else if (auto* finished = std::get_if<connector::Done>(&step)) {
     done(std::move(send), std::move(*finished));
@@ -226,51 +252,95 @@ void Sender::advance(SendPtr send) {
   }
 }
 
+// Back into the queue as it is: the attempt has not begun, or goes on later.
+void Sender::put_back(const SendPtr& send, std::int64_t delay_ms) {
+  store::Again later;
+  later.attempt = send->attempt - 1;
+  later.answered = static_cast<int>(send->run->answers().size());
+  later.delay_ms = delay_ms;
+  again(send, std::move(later));
+}
+
+// False: it was put back.
+bool Sender::may_ask(const SendPtr& send, const connector::Call& call_to_make) {
+  const bool is_big = context_.http.answer_limit(call_to_make) > kBigAnswerBytes;
+  if (is_big && send->big == nullptr) {
+    send->big = context_.big.take();
+    if (send->big == nullptr) {
+      put_back(send, kBigWaitMs);
+      return false;
+    }
+  }
+  const std::string host = context_.http.host_of(call_to_make);
+  if (std::exchange(send->began, true) || send->attempt <= 1) {
+    context_.budget.first_try(host, now());
+  } else if (const auto wait_ms = context_.budget.wait_ms(host, now()); wait_ms > 0) {
+    put_back(send, wait_ms + uniform_ms(0, 1'000, context_.rng));
+    return false;
+  }
+  return true;
+}
+
 void Sender::ask(SendPtr send, std::shared_ptr<connector::Call> call_to_make) {
   const std::int64_t asked_ms = now();
+  const bool reads = only_reads(*call_to_make);
+  const int answered = static_cast<int>(send->run->answers().size());
   const std::string answers =
-      send->run->answers().empty() ? std::string() : encode_transcript(send->run->answers());
-  context_.loop.query<store::Asked>(
+      answered == send->recorded ? std::string() : encode_transcript(send->run->answers());
+  context_.loop.query<Asked>(
       [this, lane = send->lane, message = send->head.message, attempt = send->attempt, answers,
-       answered = static_cast<int>(send->run->answers().size())](
-          store::Session& db) -> Result<store::Asked> {
+       reads, call_to_make, lease_ms = context_.lease_ms(*call_to_make),
+       answered](store::Session& db) -> Result<Asked> {
+        if (reads && context_.options.local_answer) {
+          auto local = context_.options.local_answer(db, *call_to_make);
+          if (!local) return std::move(local).error();
+          if (*local) return Asked{{store::AskOutcome::go, 0}, *std::move(local)};
+        }
         store::Ask ask;
         ask.attempt = attempt;
         ask.answered = answered;
-        ask.asked = answered + 1;
-        ask.lease_ms = context_.options.lease_ms;
+        ask.asked = reads ? answered : answered + 1;
+        ask.lease_ms = lease_ms;
         if (!answers.empty()) {
           auto sealed = context_.vault.seal(db, lane.tenant, store::kOutboxTranscript,
                                             message.get(), answers);
           if (!sealed) return std::move(sealed).error();
           ask.transcript = *std::move(sealed);
         }
-        return store::ask(db, lane, message, ask);
+        auto asked = store::ask(db, lane, message, ask);
+        if (!asked) return std::move(asked).error();
+        return Asked{*asked, std::nullopt};
       },
-      [this, send, call_to_make, asked_ms](Result<store::Asked> asked) {
-        if (!asked) {
-          if (may_repeat(asked.error())) context_.health.bad(asked.error());
+      [this, send, call_to_make, asked_ms, reads, answered](Result<Asked> answer) {
+        if (!answer) {
+          if (may_repeat(answer.error())) context_.health.bad(answer.error());
           // Unknown or not, the same row may be written again: nothing has left yet.
-          if (now() + kRepeatMs < send->claimed_ms + context_.options.lease_ms / 2) {
+          const std::int64_t half_ms = send->lease_ms - context_.options.lease_ms / 2;
+          if (now() + kRepeatMs < send->claimed_ms + half_ms) {
             context_.loop.after(kRepeatMs, [this, send, call_to_make] { ask(send, call_to_make); });
           } else {
             leave(send);
           }
           return;
         }
-        if (asked->outcome == store::AskOutcome::lost) return leave(send);
-        store::Again later;
-        later.attempt = send->attempt - 1;
-        later.answered = static_cast<int>(send->run->answers().size());
-        if (asked->outcome == store::AskOutcome::paused) {
-          later.delay_ms = asked->paused_ms;
-          return again(send, std::move(later));
+        const store::Asked& asked = answer->asked;
+        if (asked.outcome == store::AskOutcome::lost) return leave(send);
+        send->only_read = reads;
+        if (answer->local) {
+          connector::Response local = *std::move(answer->local);
+          const std::size_t most = context_.http.answer_limit(*call_to_make);
+          if (local.body.size() > most) local.body.resize(most);
+          send->run->answered(std::move(local));
+          return advance(send);
         }
+        if (asked.outcome == store::AskOutcome::paused) return put_back(send, asked.paused_ms);
+        send->recorded = answered;
         send->claimed_ms = asked_ms;
+        send->lease_ms = context_.lease_ms(*call_to_make);
         // The call must end well inside the lease; where the database took too long, or we are
         // about to stop, it is not begun.
         const std::int64_t latest = context_.options.lease_ms - context_.options.http.total.count();
-        if (stopping_ || now() - asked_ms >= latest) return again(send, std::move(later));
+        if (stopping_ || now() - asked_ms >= latest) return put_back(send, 0);
         call(send, call_to_make);
       });
 }
@@ -297,9 +367,11 @@ void Sender::call(SendPtr send, const std::shared_ptr<connector::Call>& call_to_
 void Sender::failed(SendPtr send, connector::Fail failure) {
   using connector::Failure;
   // What left this machine without an answer is never repeated, whatever the connector makes of it;
-  // what certainly did not leave is never in doubt.
+  // what certainly did not leave, or only read, is never in doubt.
   const auto& answers = send->run->answers();
-  if (!answers.empty() && answers.back().status == 0) {
+  if (!answers.empty() && answers.back().status == 0 && send->only_read) {
+    if (failure.code == Failure::uncertain) failure.code = Failure::retry;
+  } else if (!answers.empty() && answers.back().status == 0) {
     const bool repeats = failure.code == Failure::retry || failure.code == Failure::rate;
     if (!answers.back().not_sent && repeats) failure.code = Failure::uncertain;
     if (answers.back().not_sent && failure.code == Failure::uncertain) {
@@ -339,15 +411,18 @@ void Sender::failed(SendPtr send, connector::Fail failure) {
 void Sender::done(SendPtr send, connector::Done result) {
   store::Settled settled;
   settled.status = domain::MessageStatus::sent;
-  std::vector<std::string> ids;
+  std::vector<std::string> ids;      // one per piece
+  std::vector<std::string> aliases;  // of the first piece
   for (const auto& [name, value] : result.results) {
     // Opaque to us, but Postgres takes no NUL and nothing that is not UTF-8.
-    if (name == "message") ids.push_back(sdk::sanitize(value, kMaxIdBytes));
+    if (name == "message" && !value.empty()) ids.push_back(sdk::sanitize(value, kMaxIdBytes));
+    if (name == "alias" && !value.empty()) aliases.push_back(sdk::sanitize(value, kMaxIdBytes));
     if (name == "moved_to" && !value.empty()) {
       settled.moved_to = sdk::sanitize(value, kMaxIdBytes);
     }
   }
-  if (!ids.empty()) settled.remote_id = ids.front();
+  settled.remote_ids = ids;
+  settled.remote_ids.insert(settled.remote_ids.end(), aliases.begin(), aliases.end());
   if (ids.size() > 1) {
     sdk::json::Writer json;
     json.object().key("remote_ids").array();
@@ -396,9 +471,9 @@ void Sender::settle(SendPtr send, store::Settled settled) {
 
 void Sender::again(SendPtr send, store::Again later) {
   if (!std::exchange(send->settles, true)) ++unsaved_;
-  // Where there are no fresh answers the stored, sealed ones are written back as they are.
+  // Without a run, and without further answers, the stored ones stay as they are.
   std::string answers;
-  if (send->run != nullptr && later.transcript.value.empty() && later.answered > 0) {
+  if (send->run != nullptr && later.answered != send->recorded) {
     answers = encode_transcript(send->run->answers());
   }
   context_.loop.query<bool>(
@@ -447,6 +522,7 @@ void Sender::save_state(const Send& send, connector::Pairs changes) {
 void Sender::leave(const SendPtr& send) {
   if (std::exchange(send->settles, false)) --unsaved_;
   send->run.reset();
+  send->big.reset();
   --sends_;
 }
 

@@ -3,7 +3,8 @@
 //
 // A message's request leaves only after "asked" is committed. So a message whose asking was never
 // answered may have been sent, and everything else certainly was not: that is all a successor must
-// know. Belongs to the outbound thread.
+// know. What only reads (fetching the media to be sent) is not counted as asked. Belongs to the
+// outbound thread.
 #ifndef GATEWAY_OUTBOUND_SENDER_H_
 #define GATEWAY_OUTBOUND_SENDER_H_
 
@@ -17,20 +18,18 @@
 
 namespace gateway::outbound {
 
-class Sender {
+class Sender final : public Worker {
  public:
   explicit Sender(Context& context);
-  // Claims where it is time to. Called once per turn of the loop.
-  void tick();
-  // There may be something new.
-  void wake() { next_claim_ms_ = 0; }
-  // No further claims.
-  void stop() { stopping_ = true; }
-  int in_flight() const { return sends_; }
+  void tick() override;
+  void wake() override { next_claim_ms_ = 0; }
+  void stop() override { stopping_ = true; }
+  int in_flight() const override { return sends_; }
 
  private:
   struct Loaded;
   struct Send;
+  struct Asked;
   using SendPtr = std::shared_ptr<Send>;
 
   void claim();
@@ -38,6 +37,8 @@ class Sender {
   void load(SendPtr send);
   void begin(SendPtr send, Loaded loaded);
   void advance(SendPtr send);
+  bool may_ask(const SendPtr& send, const connector::Call& call);
+  void put_back(const SendPtr& send, std::int64_t delay_ms);
   void ask(SendPtr send, std::shared_ptr<connector::Call> call);
   void call(SendPtr send, const std::shared_ptr<connector::Call>& call);
   void failed(SendPtr send, connector::Fail failure);

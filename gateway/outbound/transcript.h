@@ -16,8 +16,9 @@
 
 namespace gateway::outbound {
 
-// More than this is not kept: a plan that needs it fails.
-inline constexpr std::size_t kMaxTranscriptBytes = 8u << 20;
+// More than this is not kept: a plan that needs it fails. One answer of the largest kind fits, and
+// what is said around it.
+inline constexpr std::size_t kMaxTranscriptBytes = 48u << 20;
 
 std::string encode_transcript(std::span<const connector::Response> answers);
 // Absent where the bytes are not what encode_transcript wrote.

@@ -44,14 +44,19 @@ Result<Depth> outbox_depth(Session& db) {
   return Depth{rows->integer(0, 0), rows->integer(0, 1)};
 }
 
-Result<std::optional<Head>> load_head(Session& db, const Lane& lane) {
+Result<std::optional<Head>> load_head(Session& db, const Lane& lane,
+                                      std::int64_t transcript_bytes) {
   static constexpr const char* kLoad =
-      "select o.message_id, o.channel_id, o.attempt, o.asked, o.answered, o.transcript,"
-      " coalesce(o.last_error, ''),"
+      "select o.message_id, o.channel_id, o.attempt, o.asked, o.answered,"
+      " case when octet_length(o.transcript) <= $4 then o.transcript end,"
+      " coalesce(octet_length(o.transcript), 0), coalesce(o.last_error, ''),"
       " floor(extract(epoch from o.deadline - clock_timestamp()) * 1000)::bigint,"
       " coalesce(ceil(extract(epoch from p.until - clock_timestamp()) * 1000)::bigint, 0),"
       " coalesce(m.content, ''), coalesce(m.attachments::text, ''), coalesce(m.metadata::text, ''),"
       " coalesce(m.reply_to, ''), coalesce(v.remote_thread, ''), coalesce(a.remote_id, ''),"
+      " coalesce(p2.name, ''), i.id is not null, coalesce(i.remote_id, ''),"
+      " coalesce(floor(extract(epoch from i.sort_at) * 1000)::bigint, 0),"
+      " coalesce(i.metadata::text, ''),"
       " c.id, coalesce(c.type, ''), c.config_sealed, c.secret_sealed, c.state_sealed, c.is_active,"
       " coalesce(c.registration_state, 0), coalesce(c.registration_error, ''), c.revision"
       " from lane l"
@@ -66,9 +71,14 @@ Result<std::optional<Head>> load_head(Session& db, const Lane& lane) {
       " left join lateral (select a.remote_id from contact_alias a where a.tenant_id = l.tenant_id"
       "  and a.channel_id = o.channel_id and a.contact_id = v.contact_id"
       "  order by a.remote_id limit 1) a on true"
+      " left join contact p2 on p2.tenant_id = l.tenant_id and p2.id = v.contact_id"
+      " left join lateral (select m.id, m.remote_id, m.sort_at, m.metadata from message m"
+      "  where m.tenant_id = l.tenant_id and m.conversation_id = l.conversation_id"
+      "  and m.sender_type = 0 and m.kind <> 3"
+      "  order by m.sort_at desc, m.sort_seq desc, m.id desc limit 1) i on true"
       " where l.tenant_id = $1 and l.conversation_id = $2 and l.fence = $3";
-  auto rows =
-      db.run(Scope::of(lane.tenant), Query{kLoad, {lane.tenant, lane.conversation, lane.fence}});
+  auto rows = db.run(Scope::of(lane.tenant),
+                     Query{kLoad, {lane.tenant, lane.conversation, lane.fence, transcript_bytes}});
   if (!rows) return std::move(rows).error();
   if (rows->empty()) {
     static constexpr const char* kRemove =
@@ -88,6 +98,7 @@ Result<std::optional<Head>> load_head(Session& db, const Lane& lane) {
   head.asked = static_cast<int>(rows->integer(0, column++));
   head.answered = static_cast<int>(rows->integer(0, column++));
   head.transcript = rows->bytes(0, column++);
+  head.transcript_bytes = rows->integer(0, column++);
   head.last_error = rows->text(0, column++);
   head.left_ms = rows->integer(0, column++);
   head.paused_ms = rows->integer(0, column++);
@@ -97,6 +108,11 @@ Result<std::optional<Head>> load_head(Session& db, const Lane& lane) {
   head.reply_to = rows->text(0, column++);
   head.thread = rows->text(0, column++);
   head.contact = rows->text(0, column++);
+  head.contact_name = rows->text(0, column++);
+  head.has_last = rows->boolean(0, column++);
+  head.last_remote_id = rows->text(0, column++);
+  head.last_sent_ms = rows->integer(0, column++);
+  head.last_metadata = rows->text(0, column++);
   if (!rows->is_null(0, column)) {
     SealedChannel channel;
     channel.id = rows->id<domain::ChannelId>(0, column++);
@@ -111,6 +127,16 @@ Result<std::optional<Head>> load_head(Session& db, const Lane& lane) {
     head.channel = std::move(channel);
   }
   return std::optional<Head>(std::move(head));
+}
+
+Result<std::string> load_transcript(Session& db, const Lane& lane, domain::MessageId message) {
+  static constexpr const char* kLoad =
+      "select o.transcript from outbox o"
+      " where o.tenant_id = $1 and o.conversation_id = $2 and o.message_id = $3";
+  auto rows =
+      db.run(Scope::of(lane.tenant), Query{kLoad, {lane.tenant, lane.conversation, message}});
+  if (!rows) return std::move(rows).error();
+  return rows->empty() ? std::string() : rows->bytes(0, 0);
 }
 
 Result<Asked> ask(Session& db, const Lane& lane, domain::MessageId message, const Ask& ask) {
@@ -134,7 +160,7 @@ Result<bool> settle(Session& db, const Lane& lane, domain::MessageId message,
   auto rows = db.run(Scope::of(lane.tenant),
                      Query{kSettle,
                            {lane.conversation, lane.fence, message, status_param(settled.status),
-                            settled.error, settled.remote_id, json_or_null(settled.metadata),
+                            settled.error, settled.remote_ids, json_or_null(settled.metadata),
                             settled.unreachable, settled.moved_to}});
   if (!rows) return std::move(rows).error();
   return rows->boolean(0, 0);

@@ -1,4 +1,5 @@
-// The outbox: agents' messages on their way to a platform (schemas/sql/0002_outbox.sql says how).
+// The outbox: agents' messages on their way to a platform (schemas/sql/0002_outbox.sql and
+// 0005_outbound.sql say how).
 //
 // A lane is one conversation, leased to one gateway process. Every write names the lane's fence and
 // says whether the lease still held. Values and functions; each call is one transaction.
@@ -53,7 +54,9 @@ struct Head {
   int attempt = 0;
   int asked = 0;
   int answered = 0;
-  std::string transcript;  // sealed; empty where nothing was answered
+  // Sealed. Not read where it is larger than `load_head` was allowed to read; see load_transcript.
+  std::string transcript;
+  std::int64_t transcript_bytes = 0;  // 0 where nothing was answered
   std::string last_error;
   std::int64_t left_ms = 0;    // until its deadline
   std::int64_t paused_ms = 0;  // the channel must be left alone that long
@@ -63,13 +66,19 @@ struct Head {
   std::string reply_to;
   std::string thread;
   std::string contact;  // remote id of whom the thread is with, where known
+  std::string contact_name;
+  // The latest message the contact wrote.
+  bool has_last = false;
+  std::string last_remote_id;
+  std::int64_t last_sent_ms = 0;
+  std::string last_metadata;  // JSON object or empty
 };
 
 struct Ask {
   int attempt = 1;
-  int asked = 1;
+  int asked = 1;  // calls that may have done something; equal to `answered` before one that reads
   int answered = 0;
-  Bytes transcript;  // sealed
+  Bytes transcript;  // sealed; empty leaves the stored one
   std::int64_t lease_ms = 30'000;
 };
 
@@ -82,7 +91,7 @@ struct Asked {
 struct Settled {
   domain::MessageStatus status = domain::MessageStatus::sent;
   std::optional<std::string> error;
-  std::optional<std::string> remote_id;
+  std::vector<std::string> remote_ids;     // the message's own first
   std::optional<std::string> metadata;     // JSON object, merged into the message's
   std::optional<std::string> unreachable;  // why the contact cannot be written to
   std::optional<std::string> moved_to;     // the thread's new id
@@ -93,7 +102,7 @@ enum class PauseReason { none = 0, rate = 1, credentials = 2, inactive = 3, sile
 struct Again {
   int attempt = 1;
   int answered = 0;
-  Bytes transcript;
+  Bytes transcript;  // sealed; empty leaves the stored one
   std::int64_t delay_ms = 0;
   std::optional<std::string> error;
   std::int64_t pause_ms = 0;  // of the whole channel
@@ -112,8 +121,11 @@ struct Depth {
 };
 Result<Depth> outbox_depth(Session& db);
 
-// Absent where the lease was lost or the lane is empty (which removes it).
-Result<std::optional<Head>> load_head(Session& db, const Lane& lane);
+// Absent where the lease was lost or the lane is empty (which removes it). A transcript of more
+// than `transcript_bytes` is left where it is.
+Result<std::optional<Head>> load_head(Session& db, const Lane& lane, std::int64_t transcript_bytes);
+// Sealed; empty where the message is not in the outbox.
+Result<std::string> load_transcript(Session& db, const Lane& lane, domain::MessageId message);
 Result<Asked> ask(Session& db, const Lane& lane, domain::MessageId message, const Ask& ask);
 // False where the lease was lost. Repeating after an unknown outcome is safe.
 Result<bool> settle(Session& db, const Lane& lane, domain::MessageId message,

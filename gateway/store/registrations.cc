@@ -1,6 +1,15 @@
 #include "gateway/store/registrations.h"
 
 namespace gateway::store {
+namespace {
+
+// The statements' own transaction may be of no tenant: events are stored across them.
+Query as_tenant(domain::BusinessId tenant) {
+  static constexpr const char* kTenant = "select set_config('app.tenant', $1, true)";
+  return {kTenant, {tenant.text()}};
+}
+
+}  // namespace
 
 Result<std::vector<Job>> claim_registrations(Session& db, const ClaimOptions& options) {
   static constexpr const char* kClaim =
@@ -94,6 +103,29 @@ Result<bool> record_answers(Session& db, const Job& job, const Bytes& transcript
   return rows->affected() == 1;
 }
 
+Result<bool> renew_job(Session& db, const Job& job, std::int64_t lease_ms) {
+  static constexpr const char* kRenew =
+      "update registration_job j"
+      " set next_at = clock_timestamp() + $5::bigint * interval '1 millisecond'"
+      " where j.tenant_id = $1 and j.channel_id = $2 and j.seq = $3 and j.fence = $4"
+      " and j.lease_owner is not null";
+  auto rows = db.run(Scope::of(job.tenant),
+                     Query{kRenew, {job.tenant, job.channel, job.seq, job.fence, lease_ms}});
+  if (!rows) return std::move(rows).error();
+  return rows->affected() == 1;
+}
+
+std::vector<Query> move_state(domain::BusinessId tenant, domain::ChannelId channel, int revision,
+                              const Bytes& state) {
+  static constexpr const char* kMove = "select channel_state_move($1, $2, $3)";
+  return {as_tenant(tenant), {kMove, {channel, revision, state}}};
+}
+
+std::vector<Query> hold_job(const Job& job) {
+  static constexpr const char* kHold = "select registration_hold($1, $2, $3)";
+  return {as_tenant(job.tenant), {kHold, {job.channel, job.seq, job.fence}}};
+}
+
 Result<JobEnded> end_job(Session& db, const Job& job, int wanted, const JobEnd& end) {
   auto transaction = db.begin(Scope::of(job.tenant));
   if (!transaction) return std::move(transaction).error();
@@ -160,6 +192,13 @@ Result<JobEnded> end_job(Session& db, const Job& job, int wanted, const JobEnd& 
             change.checked}});
       if (!updated) return std::move(updated).error();
       ended.changed = !updated->empty() && updated->boolean(0, 0);
+    }
+    if (change.accounts) {
+      static constexpr const char* kAccounts =
+          "select channel_accounts_replace(c.id, c.type, $3) from channel c"
+          " where c.tenant_id = $1 and c.id = $2";
+      auto replaced = transaction->run({kAccounts, {job.tenant, job.channel, *change.accounts}});
+      if (!replaced) return std::move(replaced).error();
     }
     if (change.resume) {
       static constexpr const char* kResume = "select channel_resume($1)";

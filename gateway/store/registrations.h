@@ -20,6 +20,10 @@ namespace gateway::store {
 // What a sealed transcript is bound to, beside the channel's id.
 inline constexpr std::string_view kRegistrationTranscript = "registration_job.transcript";
 
+// SQLSTATEs of our own, in Error::cause.
+inline constexpr std::string_view kChannelChanged = "BC003";
+inline constexpr std::string_view kJobLost = "BC004";
+
 // As connector::Operation counts them.
 enum class JobOperation { register_webhook = 1, unregister_webhook = 2, check = 3, poll = 4 };
 
@@ -57,14 +61,26 @@ Result<std::optional<LoadedJob>> load_job(Session& db, const Job& job);
 Result<bool> record_answers(Session& db, const Job& job, const Bytes& transcript,
                             std::int64_t lease_ms);
 
+// A longer lease and nothing else. False where it was lost.
+Result<bool> renew_job(Session& db, const Job& job, std::int64_t lease_ms);
+
+// For the transaction that stores what a run of a channel brought: its state moves on from
+// `revision`, or the transaction fails with kChannelChanged. They name their tenant themselves.
+std::vector<Query> move_state(domain::BusinessId tenant, domain::ChannelId channel, int revision,
+                              const Bytes& state);
+// Likewise: the transaction fails with kJobLost where the job is not the caller's any more.
+std::vector<Query> hold_job(const Job& job);
+
 // What becomes of the channel's row. Absent members stay.
 struct ChannelChange {
   std::optional<domain::RegistrationState> registration;
   std::optional<std::string> error;         // "" removes it
   std::optional<Bytes> state;               // sealed
   std::optional<std::string> instructions;  // JSON object; "" removes them
-  bool checked = false;                     // the platform said how things stand
-  bool resume = false;                      // held messages go now
+  // What deliveries for this channel name; replaces the known ones.
+  std::optional<std::vector<std::string>> accounts;
+  bool checked = false;  // the platform said how things stand
+  bool resume = false;   // held messages go now
 };
 
 struct JobEnd {

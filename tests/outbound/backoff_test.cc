@@ -126,6 +126,37 @@ BOOST_AUTO_TEST_CASE(the_breaker_opens_after_ten_silences_and_probes_every_five_
   BOOST_TEST(breaker.wait_ms(channel, 6'001) == 0);
 }
 
+BOOST_AUTO_TEST_CASE(ten_repetitions_in_ten_seconds_are_always_allowed) {
+  RetryBudget budget;
+  for (int i = 0; i < 10; ++i) BOOST_TEST(budget.wait_ms("a", 1'000 + i) == 0);
+  // The first of them leaves the window when its second is ten seconds ago.
+  BOOST_TEST(budget.wait_ms("a", 1'500) == 9'500);
+  BOOST_TEST(budget.wait_ms("a", 10'999) == 1);
+  BOOST_TEST(budget.wait_ms("a", 11'000) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(beyond_that_a_fifth_of_the_requests_may_be_repetitions) {
+  RetryBudget budget;
+  for (int i = 0; i < 200; ++i) budget.first_try("a", 5'000 + i);
+  int allowed = 0;
+  while (budget.wait_ms("a", 6'000) == 0 && allowed < 1'000) ++allowed;
+  // r = (200 + r) / 5
+  BOOST_TEST(allowed == 50);
+  BOOST_TEST(budget.wait_ms("a", 6'000) > 0);
+  // Spread over more seconds they still count together.
+  BOOST_TEST(budget.wait_ms("a", 14'000) > 0);
+  BOOST_TEST(budget.wait_ms("a", 16'000) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(hosts_have_budgets_of_their_own_and_are_forgotten) {
+  RetryBudget budget({.floor = 1, .percent = 20});
+  BOOST_TEST(budget.wait_ms("a", 1'000) == 0);
+  BOOST_TEST(budget.wait_ms("a", 1'000) > 0);
+  BOOST_TEST(budget.wait_ms("b", 1'000) == 0);
+  for (int i = 0; i < 20'000; ++i) budget.first_try("host" + std::to_string(i), 100'000 + i);
+  BOOST_TEST(budget.wait_ms("a", 200'000) == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(transcript)

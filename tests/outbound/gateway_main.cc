@@ -29,6 +29,8 @@ int main(int argc, char** argv) {
   options.lease_ms = 1'500;
   options.http.connect = std::chrono::milliseconds(300);
   options.http.total = std::chrono::milliseconds(600);
+  options.http.big_total = std::chrono::milliseconds(600);
+  options.retry_budget.floor = 1'000;
   outbound::Dispatcher dispatcher(
       store::SessionOptions{.conninfo = Secret(argv[1]), .role = store::kGatewayRole}, *registry,
       vault, clock, ids, metrics, options);

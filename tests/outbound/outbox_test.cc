@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(a_lane_is_leased_to_one_gateway_until_the_lease_ends) {
   BOOST_TEST_REQUIRE(second.size() == 1u);
   BOOST_TEST(second[0].fence > first[0].fence);
   // The first one's writes all miss.
-  BOOST_TEST(!load_head(world.db.gateway, first[0]).value().has_value());
+  BOOST_TEST(!load_head(world.db.gateway, first[0], 1 << 20).value().has_value());
   BOOST_TEST((ask(world.db.gateway, first[0], id, {}).value().outcome == AskOutcome::lost));
   BOOST_TEST(!settle(world.db.gateway, first[0], id, {}).value());
   BOOST_TEST(!again(world.db.gateway, first[0], id, world.fake, {}).value());
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(settling_twice_is_one_effect) {
   const auto id = world.say("a");
   const auto next = world.say("a", "y");
   const auto lanes = world.claim();
-  const Settled sent{.remote_id = "r1"};
+  const Settled sent{.remote_ids = {"r1"}};
   BOOST_TEST(settle(world.db.gateway, lanes[0], id, sent).value());
   const auto events = world.value("select count(*) from realtime_event");
   BOOST_TEST(settle(world.db.gateway, lanes[0], id, sent).value());
@@ -123,9 +123,107 @@ BOOST_AUTO_TEST_CASE(what_the_platform_already_confirmed_is_not_taken_back) {
   const auto lanes = world.claim();
   // A delivery receipt overtakes the answer of the call.
   world.execute("update message set status = 3");
-  BOOST_TEST(settle(world.db.gateway, lanes[0], id, {.remote_id = "r1"}).value());
+  BOOST_TEST(settle(world.db.gateway, lanes[0], id, {.remote_ids = {"r1"}}).value());
   BOOST_TEST(world.message(id) == "3");
   BOOST_TEST(world.message(id, "remote_id") == "r1");
+}
+
+BOOST_AUTO_TEST_CASE(a_platforms_word_is_better_than_what_became_of_our_call) {
+  // Numbers are domain::MessageStatus: 2 sent, 3 delivered, 4 read, 5 failed, 6 uncertain.
+  struct Row {
+    int told;
+    MessageStatus ours;
+    const char* status;
+    const char* error;
+  };
+  for (const Row& row :
+       {Row{1, MessageStatus::sent, "2", "ours"}, Row{1, MessageStatus::failed, "5", "ours"},
+        Row{1, MessageStatus::uncertain, "6", "ours"}, Row{2, MessageStatus::sent, "2", "ours"},
+        Row{2, MessageStatus::uncertain, "2", "theirs"}, Row{2, MessageStatus::failed, "5", "ours"},
+        Row{3, MessageStatus::uncertain, "3", "theirs"},
+        Row{3, MessageStatus::failed, "3", "theirs"}, Row{4, MessageStatus::sent, "4", "theirs"},
+        Row{5, MessageStatus::sent, "5", "theirs"}, Row{5, MessageStatus::uncertain, "5", "theirs"},
+        Row{5, MessageStatus::failed, "5", "ours"}}) {
+    BOOST_TEST_CONTEXT(row.told << " and then " << static_cast<int>(row.ours)) {
+      Fixture world;
+      const auto id = world.say("a");
+      const auto lanes = world.claim();
+      world.execute("update message set error = 'theirs', status = " + std::to_string(row.told));
+      Settled settled;
+      settled.status = row.ours;
+      settled.error = "ours";
+      BOOST_TEST(settle(world.db.gateway, lanes[0], id, settled).value());
+      BOOST_TEST(world.message(id) == row.status);
+      BOOST_TEST(world.message(id, "error") == row.error);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_remote_id_the_platform_told_first_stays_and_ours_is_known_too) {
+  Fixture world;
+  world.record_remote_ids();
+  const auto id = world.say("a");
+  const auto lanes = world.claim();
+  world.execute("update message set remote_id = 'told'");
+  BOOST_TEST(settle(world.db.gateway, lanes[0], id, {.remote_ids = {"r1", "r2"}}).value());
+  BOOST_TEST(world.message(id, "remote_id") == "told");
+  BOOST_TEST(world.value("select remote_ids::text from known_remote_id where message_id = '" +
+                         id.text() + "'") == "{r1,r2}");
+  // Without ids nothing is made known.
+  const auto other = world.say("b");
+  const auto next = world.claim();
+  BOOST_TEST(settle(world.db.gateway, next[0], other, {}).value());
+  BOOST_TEST(world.value("select count(*) from known_remote_id") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_call_that_only_reads_leaves_nothing_in_doubt) {
+  Fixture world;
+  const auto id = world.say("a");
+  const auto lanes = world.claim();
+  BOOST_TEST((ask(world.db.gateway, lanes[0], id, {.asked = 0, .answered = 0}).value().outcome ==
+              AskOutcome::go));
+  BOOST_TEST(world.value("select asked || ' ' || answered from outbox") == "0 0");
+  // But it keeps to a pause like any other.
+  static constexpr const char* kPause = "select channel_pause($1, 30000, 1::smallint)";
+  BOOST_TEST(
+      world.db.gateway.run(Scope::of(world.business), Query{kPause, {world.fake}}).has_value());
+  BOOST_TEST((ask(world.db.gateway, lanes[0], id, {.asked = 0, .answered = 0}).value().outcome ==
+              AskOutcome::paused));
+}
+
+BOOST_AUTO_TEST_CASE(a_transcript_stays_until_it_is_replaced_and_goes_with_its_answers) {
+  Fixture world;
+  const auto id = world.say("a");
+  const auto claim = [&] {
+    world.hurry();
+    return world.claim().at(0);
+  };
+  const auto stored = [&] {
+    return world.value("select coalesce(encode(transcript, 'escape'), 'null') from outbox");
+  };
+  auto lane = claim();
+  BOOST_TEST(
+      again(world.db.gateway, lane, id, world.fake, {.answered = 1, .transcript = {"t1"}}).value());
+  BOOST_TEST(stored() == "t1");
+  lane = claim();
+  BOOST_TEST((ask(world.db.gateway, lane, id, {.asked = 2, .answered = 1}).value().outcome ==
+              AskOutcome::go));
+  BOOST_TEST(stored() == "t1");
+  BOOST_TEST(again(world.db.gateway, lane, id, world.fake, {.answered = 1}).value());
+  BOOST_TEST(stored() == "t1");
+  lane = claim();
+  BOOST_TEST(
+      again(world.db.gateway, lane, id, world.fake, {.answered = 2, .transcript = {"t2"}}).value());
+  BOOST_TEST(stored() == "t2");
+  // One too long to be read in passing is only measured.
+  lane = claim();
+  const auto head = load_head(world.db.gateway, lane, 1).value();
+  BOOST_TEST_REQUIRE(head.has_value());
+  BOOST_TEST(head->transcript == "");
+  BOOST_TEST(head->transcript_bytes == 2);
+  BOOST_TEST(load_transcript(world.db.gateway, lane, id).value() == "t2");
+  BOOST_TEST(again(world.db.gateway, lane, id, world.fake, {.answered = 0}).value());
+  BOOST_TEST(stored() == "null");
 }
 
 BOOST_AUTO_TEST_CASE(tenants_take_turns_and_none_has_more_than_its_cap) {
@@ -228,7 +326,7 @@ BOOST_AUTO_TEST_CASE(another_tenants_outbox_does_not_exist) {
   auto lanes = world.claim();
   const auto stranger = world.make_business();
   lanes[0].tenant = stranger;
-  BOOST_TEST(!load_head(world.db.gateway, lanes[0]).value().has_value());
+  BOOST_TEST(!load_head(world.db.gateway, lanes[0], 1 << 20).value().has_value());
   BOOST_TEST((ask(world.db.gateway, lanes[0], id, {}).value().outcome == AskOutcome::lost));
   BOOST_TEST(!settle(world.db.gateway, lanes[0], id, {}).value());
   for (const char* table : {"lane", "outbox", "channel_pause", "registration_job"}) {
@@ -284,7 +382,7 @@ BOOST_AUTO_TEST_CASE(an_empty_lane_is_removed_when_it_is_claimed) {
   world.execute("delete from outbox");
   const auto lanes = world.claim();
   BOOST_TEST_REQUIRE(lanes.size() == 1u);
-  BOOST_TEST(!load_head(world.db.gateway, lanes[0]).value().has_value());
+  BOOST_TEST(!load_head(world.db.gateway, lanes[0], 1 << 20).value().has_value());
   BOOST_TEST(world.value("select count(*) from lane") == "0");
 }
 

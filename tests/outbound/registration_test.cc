@@ -429,38 +429,211 @@ BOOST_AUTO_TEST_CASE(a_channel_nobody_registered_is_found_and_registered) {
   BOOST_TEST(world.platform.count("/register/id") == 1);
 }
 
-BOOST_AUTO_TEST_CASE(a_poll_stores_its_events_before_its_cursor) {
-  std::atomic<bool> storing{false};
-  Fixture world(
-      [](const HttpRequest& request) {
-        if (request.target == "/poll?after=") return HttpAnswer{.body = "c1\nm1\nm2"};
-        if (request.target == "/poll?after=c1") return HttpAnswer{.body = "c2\nm3"};
-        if (request.target.starts_with("/poll")) return HttpAnswer{.body = "c2"};
-        return fine(request);
-      },
-      "1");
-  std::mutex mutex;
-  std::vector<std::string> keys;
-  auto outbound = world.start([&](auto& options) {
-    options.poll_interval_ms = 20;
-    options.check_interval_ms = 100;
-    options.schedule_interval_ms = 50;
-    options.store_events = [&](gateway::store::Session&, BusinessId, ChannelId,
-                               std::span<const connector::Event> events) -> gateway::Result<> {
-      if (!storing) return gateway::fail(gateway::Errc::unavailable, "not now");
-      const std::lock_guard lock(mutex);
-      for (const auto& event : events) keys.push_back(event.key);
-      return {};
-    };
+// What a poll brought, in a table of the test and in the transaction of `also`.
+struct Polled : Fixture {
+  using Handler = test_support::HttpServer::Handler;
+  explicit Polled(Handler handler) : Fixture(std::move(handler), "1") {
+    execute(
+        "create table polled (key text primary key, at serial);"
+        "grant insert, select on polled to backchannel_gateway;"
+        "grant usage on polled_at_seq to backchannel_gateway;");
+  }
+  std::unique_ptr<gateway::outbound::Dispatcher> begin(
+      std::function<void(gateway::outbound::OutboundOptions&)> adjust = {}) {
+    return start([&](auto& options) {
+      options.poll_interval_ms = 20;
+      options.check_interval_ms = 100;
+      options.schedule_interval_ms = 50;
+      options.store_events = [this](gateway::store::Session& session, BusinessId, ChannelId,
+                                    std::span<const connector::Event> events,
+                                    std::span<const gateway::store::Query> also) {
+        return store(session, events, also);
+      };
+      if (adjust) adjust(options);
+    });
+  }
+  gateway::Result<> store(gateway::store::Session& session,
+                          std::span<const connector::Event> events,
+                          std::span<const gateway::store::Query> also) {
+    static constexpr const char* kInsert =
+        "insert into polled (key) values ($1) on conflict do nothing";
+    static constexpr const char* kDie = "select pg_terminate_backend(pg_backend_pid())";
+    const int fault = next_fault.exchange(0);
+    if (fault == 1) return gateway::fail(gateway::Errc::unavailable, "not now");
+    std::vector<gateway::store::Query> queries;
+    for (const auto& event : events) queries.push_back({kInsert, {event.key}});
+    if (fault == 2) queries.push_back({kDie, {}});
+    for (const auto& query : also) queries.push_back(query);
+    auto stored = session.run(gateway::store::Scope::none(), queries);
+    if (!stored) return std::move(stored).error();
+    if (fault == 3) return gateway::fail(gateway::Errc::internal, "after the commit");
+    return {};
+  }
+  std::string keys() {
+    return value("select coalesce(string_agg(key, ',' order by at), '') from polled");
+  }
+
+  std::atomic<int> next_fault{0};
+};
+
+HttpAnswer three_messages(const HttpRequest& request) {
+  if (request.target == "/poll?after=") return HttpAnswer{.body = "c1\nm1\nm2"};
+  if (request.target == "/poll?after=c1") return HttpAnswer{.body = "c2\nm3"};
+  if (request.target.starts_with("/poll")) return HttpAnswer{.body = "c2"};
+  return fine(request);
+}
+
+BOOST_AUTO_TEST_CASE(a_polls_cursor_moves_with_its_events_or_not_at_all) {
+  // Not stored; the connection killed between the events and the cursor; unknown after the commit.
+  for (const int fault : {1, 2, 3}) {
+    BOOST_TEST_CONTEXT(fault) {
+      Polled world(three_messages);
+      world.next_fault = fault;
+      auto outbound = world.begin();
+      BOOST_TEST(eventually([&] {
+        world.hurry();
+        return world.platform.count("/poll?after=c2") >= 2;
+      }));
+      outbound->stop(std::chrono::seconds(5));
+      BOOST_TEST(world.keys() == "m1,m2,m3");
+      // What was not stored is asked for again, and nothing else is.
+      BOOST_TEST(world.platform.count("/poll?after=") - world.platform.count("/poll?after=c") ==
+                 (fault == 3 ? 1 : 2));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_cursor_does_not_overwrite_what_changed_meanwhile) {
+  // The channel's state changes while the poll is under way: the first write is refused, the merged
+  // one is not.
+  std::atomic<Polled*> self{nullptr};
+  std::atomic<bool> changed{false};
+  Polled world([&](const HttpRequest& request) {
+    if (request.target == "/poll?after=" && self && !changed.exchange(true)) {
+      self.load()->execute("update channel set revision = revision + 1");
+    }
+    return three_messages(request);
   });
-  // While nothing can be stored the cursor does not move.
-  BOOST_TEST(eventually([&] { return world.platform.count("/poll?after=") >= 3; }));
-  BOOST_TEST(world.platform.count("/poll?after=c") == 0);
-  storing = true;
-  BOOST_TEST(eventually([&] { return world.platform.count("/poll?after=c2") >= 2; }));
-  const std::lock_guard lock(mutex);
-  const std::vector<std::string> expected = {"m1", "m2", "m3"};
-  BOOST_TEST(keys == expected, boost::test_tools::per_element());
+  self = &world;
+  auto outbound = world.begin();
+  BOOST_TEST(eventually([&] { return world.platform.count("/poll?after=c2") >= 1; }));
+  BOOST_TEST(world.keys() == "m1,m2,m3");
+}
+
+BOOST_AUTO_TEST_CASE(a_poll_whose_lease_was_lost_stores_nothing) {
+  std::atomic<Polled*> self{nullptr};
+  std::atomic<bool> taken{false};
+  Polled world([&](const HttpRequest& request) {
+    if (request.target == "/poll?after=" && self && !taken.exchange(true)) {
+      self.load()->execute("update registration_job set fence = fence + 1000000");
+    }
+    return three_messages(request);
+  });
+  self = &world;
+  auto outbound = world.begin([](auto& options) { options.lease_ms = 4'000; });
+  BOOST_TEST(eventually([&] { return taken.load(); }));
+  BOOST_TEST(eventually([&] { return world.platform.count("/poll?after=") >= 1; }));
+  outbound->stop(std::chrono::seconds(5));
+  BOOST_TEST(world.keys() == "");
+  BOOST_TEST(world.channel(world.fake, "state_sealed") == "null");
+}
+
+BOOST_AUTO_TEST_CASE(a_poll_that_brought_not_everything_goes_on_at_once_twenty_times) {
+  std::atomic<int> polls{0};
+  Polled world([&](const HttpRequest& request) {
+    if (!request.target.starts_with("/poll")) return fine(request);
+    const int now = ++polls;
+    return HttpAnswer{.headers = {{"x-more", "1"}},
+                      .body = "c" + std::to_string(now) + "\nm" + std::to_string(now)};
+  });
+  auto outbound = world.begin([](auto& options) { options.poll_interval_ms = 3'600'000; });
+  BOOST_TEST(eventually([&] {
+    return world.value(
+               "select count(*) from registration_job where operation = 4 and"
+               " lease_owner is null and next_at > clock_timestamp() + interval '50 min'") == "1";
+  }));
+  BOOST_TEST(polls == 20);
+  BOOST_TEST(world.value("select count(*) from polled") == "20");
+  BOOST_TEST(world.jobs(4) == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_poll_has_at_most_32_answers_and_none_of_them_is_recorded) {
+  std::atomic<int> further{31};
+  Polled world([&](const HttpRequest& request) {
+    if (request.target.starts_with("/more")) return HttpAnswer{.body = "canary-of-a-mailbox"};
+    if (!request.target.starts_with("/poll")) return fine(request);
+    return HttpAnswer{.headers = {{"x-further", std::to_string(further)}}, .body = "c1\nm1"};
+  });
+  auto outbound = world.begin([](auto& options) { options.poll_interval_ms = 3'600'000; });
+  BOOST_TEST(eventually([&] { return world.keys() == "m1"; }));
+  BOOST_TEST(world.platform.count("/more") == 31);
+  BOOST_TEST(world.value("select count(*) from registration_job where transcript is not null") ==
+             "0");
+  further = 32;
+  world.execute("update registration_job set next_at = clock_timestamp() where operation = 4");
+  outbound->wake();
+  BOOST_TEST(eventually([&] {
+    return world.value(
+               "select coalesce(last_error, '') from registration_job where operation = 4") ==
+           "the connector asks for more calls than an operation may have";
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(accounts_that_the_platform_confirmed_replace_the_known_ones) {
+  std::atomic<int> registrations{0};
+  Fixture world([&](const HttpRequest& request) {
+    if (request.target != "/register/id") return fine(request);
+    HttpAnswer answer;
+    if (++registrations == 1) answer.headers = {{"x-account", "17841"}, {"x-account", "page-9"}};
+    return answer;
+  });
+  world.execute(
+      "create table account (channel uuid, type text, accounts text[]);"
+      "grant insert on account to backchannel_gateway;"
+      "create or replace function channel_accounts_replace(p_channel uuid, p_type text,"
+      " p_accounts text[]) returns void language sql as $$"
+      " insert into account values (p_channel, p_type, p_accounts) $$;");
+  auto outbound = world.start();
+  BOOST_TEST((world.register_now(*outbound).state == RegistrationState::active));
+  BOOST_TEST(world.value("select channel || ' ' || type || ' ' || accounts::text from account") ==
+             world.fake.text() + " fake {17841,page-9}");
+  // A registration that names none leaves them.
+  BOOST_TEST((world.register_now(*outbound).state == RegistrationState::active));
+  BOOST_TEST(registrations == 2);
+  BOOST_TEST(world.value("select count(*) from account") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_manual_registration_keeps_its_instructions_and_its_warning) {
+  Fixture world([&](const HttpRequest& request) {
+    HttpAnswer answer = fine(request);
+    answer.headers = {{"x-manual", "yes"}, {"x-warning", "the app is in development mode"}};
+    return answer;
+  });
+  auto outbound = world.start();
+  const auto outcome = world.register_now(*outbound);
+  BOOST_TEST((outcome.state == RegistrationState::manual));
+  BOOST_TEST(!outcome.refused);
+  BOOST_TEST(world.channel(world.fake) == "3");
+  BOOST_TEST(world.channel(world.fake, "registration_error") == "the app is in development mode");
+  BOOST_TEST(world.channel(world.fake, "registration_instructions->>'callback_url'") ==
+             world.url());
+}
+
+BOOST_AUTO_TEST_CASE(secrets_of_the_channels_state_are_not_in_words_either) {
+  std::atomic<bool> broken{false};
+  Fixture world([&](const HttpRequest& request) {
+    if (broken) return HttpAnswer{.status = 400, .body = "token page-canary-77 expired"};
+    HttpAnswer answer = fine(request);
+    answer.headers = {{"x-token", "page-canary-77"}};
+    return answer;
+  });
+  auto outbound = world.start();
+  BOOST_TEST((world.register_now(*outbound).state == RegistrationState::active));
+  broken = true;
+  world.sql_as_tenant(kCheck);
+  outbound->wake();
+  BOOST_TEST(eventually([&] { return world.channel(world.fake) == "2"; }));
+  BOOST_TEST(world.channel(world.fake, "registration_error") == "token *** expired");
 }
 
 BOOST_AUTO_TEST_CASE(no_secret_is_stored_or_counted_in_clear) {

@@ -8,6 +8,8 @@
 
 #include "gateway/store/outbox.h"
 #include "tests/outbound/world.h"
+#include "tests/support/mail_server.h"
+#include "tests/support/tls.h"
 
 using namespace test_outbound;
 using Fault = test_support::HttpAnswer::Fault;
@@ -20,6 +22,8 @@ std::string text_of(const HttpRequest& request) {
 }
 
 HttpAnswer fine(const HttpRequest& request) { return {.body = "id:" + text_of(request)}; }
+// The same where texts are said more than once: a remote id is unique within its channel.
+HttpAnswer fine_by_key(const HttpRequest& request) { return {.body = "id:" + request.body}; }
 
 struct Fixture : World {
   explicit Fixture(test_support::HttpServer::Handler handler) : World(std::move(handler)) {
@@ -186,7 +190,7 @@ BOOST_AUTO_TEST_CASE(messages_of_a_conversation_arrive_in_the_order_they_were_ac
   int tries = 0;
   Fixture world([&](const HttpRequest& request) {
     // Every third call fails in a way that proves it was not done.
-    return ++tries % 3 == 0 ? HttpAnswer{.status = 503, .body = "busy"} : fine(request);
+    return ++tries % 3 == 0 ? HttpAnswer{.status = 503, .body = "busy"} : fine_by_key(request);
   });
   std::vector<ConversationId> conversations;
   for (int c = 0; c < kConversations; ++c) {
@@ -464,7 +468,7 @@ BOOST_AUTO_TEST_CASE(a_dead_gateways_question_makes_the_message_uncertain) {
 }
 
 BOOST_AUTO_TEST_CASE(stop_waits_for_calls_under_way_and_gives_back_the_rest) {
-  Fixture world(fine);
+  Fixture world(fine_by_key);
   std::vector<MessageId> ids;
   for (int i = 0; i < 30; ++i) {
     ids.push_back(world.World::say(
@@ -564,6 +568,245 @@ BOOST_AUTO_TEST_CASE(an_acknowledgement_is_made_once) {
   outbound->stop(std::chrono::seconds(2));
   BOOST_TEST(world.platform.count("/acknowledge") == 1);
   BOOST_TEST(world.platform.requests()[0].body == "callback-1");
+}
+
+BOOST_AUTO_TEST_CASE(every_id_the_platform_gave_is_known) {
+  Fixture world([](const HttpRequest& request) {
+    HttpAnswer answer = fine(request);
+    if (text_of(request) == "one") answer.headers = {{"x-alias", "wire-1"}, {"x-alias", "wire-2"}};
+    return answer;
+  });
+  world.record_remote_ids();
+  auto outbound = world.start();
+  const auto id = world.say("one|two");
+  outbound->wake();
+  BOOST_TEST(world.becomes(id, "2"));
+  BOOST_TEST(world.message(id, "remote_id") == "id:one");
+  BOOST_TEST(world.message(id, "metadata->'remote_ids'") == "[\"id:one\", \"id:two\"]");
+  BOOST_TEST(world.value("select remote_ids::text from known_remote_id") ==
+             "{id:one,id:two,wire-1}");
+}
+
+BOOST_AUTO_TEST_CASE(a_connector_is_told_whom_and_what_it_answers) {
+  Fixture world(fine);
+  const std::string tenant = "'" + world.business.text() + "'";
+  const std::string contact = "'" + gateway::Uuid(world.db.ids.next()).text() + "'";
+  const std::string conversation = "'" + world.conversation.text() + "'";
+  world.execute("insert into contact (tenant_id, id, name) values (" + tenant + ", " + contact +
+                ", 'Ana');"
+                "insert into contact_alias values (" +
+                tenant + ", '" + world.fake.text() + "', 'r-ana', " + contact +
+                ");"
+                "update conversation set contact_id = " +
+                contact + ";");
+  const auto inbound = [&](const char* at, const char* remote, int sender, const char* metadata) {
+    world.execute(
+        "insert into message (tenant_id, conversation_id, sort_at, sort_seq, id,"
+        " sender_type, content, remote_id, metadata) values (" +
+        tenant + ", " + conversation + ", '" + at + "', 0, '" +
+        gateway::Uuid(world.db.ids.next()).text() + "', " + std::to_string(sender) + ", 'x', '" +
+        remote + "', '" + metadata + "')");
+  };
+  inbound("2026-11-20T10:00:00Z", "in-1", 0, R"({"subject":"Old"})");
+  inbound("2026-11-20T10:00:01.5Z", "in-2", 0,
+          R"({"subject":"Hi","n":7,"flag":true,"nested":{"a":"b"},"none":null})");
+  inbound("2026-11-20T11:00:00Z", "out-1", 1, R"({"subject":"Ours"})");
+  auto outbound = world.start();
+  const auto id = world.say("facts");
+  world.execute(R"(update message set metadata = '{"tag":"x","last":{"message":"forged"}}')"
+                " where id = '" +
+                id.text() + "'");
+  outbound->wake();
+  BOOST_TEST(world.becomes(id, "2"));
+  // 2026-11-20T10:00:01.5Z
+  BOOST_TEST(text_of(world.sends().at(0)) ==
+             "contact=r-ana;contact_name=Ana;tag=x;last.message=in-2;last.sent_ms=1795168801500;"
+             "last.n=7;last.flag=true;last.subject=Hi;");
+}
+
+BOOST_AUTO_TEST_CASE(media_that_was_fetched_is_not_fetched_again_after_a_restart) {
+  std::atomic<bool> busy{true};
+  Fixture world([&](const HttpRequest& request) {
+    if (request.target.starts_with("/media")) return HttpAnswer{.body = std::string(3u << 20, 'm')};
+    return busy ? HttpAnswer{.status = 503, .body = "busy"} : fine(request);
+  });
+  auto outbound = world.start();
+  const auto id = world.say("media:a");
+  outbound->wake();
+  BOOST_TEST(eventually([&] { return world.job("last_error") == "busy"; }));
+  BOOST_TEST(world.job("answered") == "1");
+  BOOST_TEST(std::stoi(world.job("octet_length(transcript)")) > 3 << 20);
+  outbound->stop(std::chrono::seconds(5));
+  busy = false;
+  outbound = world.start();
+  BOOST_TEST(eventually([&] {
+    world.hurry();
+    return world.message(id) == "2";
+  }));
+  BOOST_TEST(world.platform.count("/media") == 1);
+  BOOST_TEST(text_of(world.sends().back()) == std::to_string(3 << 20));
+}
+
+BOOST_AUTO_TEST_CASE(the_largest_answer_is_recorded_and_read_again) {
+  constexpr std::size_t kLargest = 40u << 20;
+  std::atomic<bool> busy{true};
+  Fixture world([&](const HttpRequest& request) {
+    if (request.target.starts_with("/media")) return HttpAnswer{.body = std::string(kLargest, 'm')};
+    return busy ? HttpAnswer{.status = 503, .body = "busy"} : fine(request);
+  });
+  auto outbound = world.start();
+  const auto id = world.say("media:a");
+  outbound->wake();
+  BOOST_TEST(eventually([&] { return world.job("last_error") == "busy"; }));
+  BOOST_TEST(std::stol(world.job("octet_length(transcript)")) > long{kLargest});
+  busy = false;
+  BOOST_TEST(eventually([&] {
+    world.hurry();
+    return world.message(id) == "2";
+  }));
+  BOOST_TEST(world.platform.count("/media") == 1);
+  BOOST_TEST(text_of(world.sends().back()) == std::to_string(kLargest));
+}
+
+BOOST_AUTO_TEST_CASE(media_that_cannot_be_fetched_leaves_nothing_in_doubt) {
+  std::atomic<int> asked{0};
+  Fixture world([&](const HttpRequest& request) {
+    if (!request.target.starts_with("/media")) return fine(request);
+    return ++asked < 3 ? HttpAnswer{.fault = Fault::reset} : HttpAnswer{.body = "media"};
+  });
+  auto outbound = world.start();
+  const auto id = world.say("media:a");
+  outbound->wake();
+  BOOST_TEST(eventually([&] {
+    world.hurry();
+    return world.message(id) == "2";
+  }));
+  BOOST_TEST(world.platform.count("/media") == 3);
+  BOOST_TEST(world.platform.count("/send") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(big_answers_take_turns) {
+  gateway::outbound::BigAnswers big(2);
+  auto first = big.take();
+  const auto second = big.take();
+  BOOST_TEST((first != nullptr && second != nullptr));
+  BOOST_TEST((big.take() == nullptr));
+  first.reset();
+  BOOST_TEST((big.take() != nullptr));
+
+  Fixture world([](const HttpRequest& request) {
+    if (request.target.starts_with("/media")) return HttpAnswer{.body = std::string(2u << 20, 'm')};
+    return fine_by_key(request);
+  });
+  auto outbound = world.start([](auto& options) { options.big_answers = 1; });
+  std::vector<MessageId> ids;
+  for (int i = 0; i < 4; ++i) {
+    const auto conversation =
+        world.make_conversation(world.business, world.fake, "b" + std::to_string(i));
+    ids.push_back(world.World::say(world.business, conversation, world.fake, "media:a"));
+  }
+  outbound->wake();
+  for (const auto& id : ids) BOOST_TEST(world.becomes(id, "2"));
+  // Waiting for a turn is no attempt.
+  BOOST_TEST(world.platform.count("/media") == 4);
+  BOOST_TEST(world.platform.count("/send") == 4);
+}
+
+BOOST_AUTO_TEST_CASE(media_of_our_own_is_answered_without_the_network) {
+  Fixture world(fine);
+  auto outbound = world.start([](auto& options) {
+    options.local_answer =
+        [](gateway::store::Session&,
+           const connector::Call& call) -> gateway::Result<std::optional<connector::Response>> {
+      if (!call.url.ends_with("/media/own")) return std::optional<connector::Response>();
+      return std::optional<connector::Response>({.status = 200, .headers = {}, .body = "12345"});
+    };
+  });
+  const auto id = world.say("media:own");
+  outbound->wake();
+  BOOST_TEST(world.becomes(id, "2"));
+  BOOST_TEST(world.platform.count("/media") == 0);
+  BOOST_TEST(text_of(world.sends().at(0)) == "5");
+}
+
+BOOST_AUTO_TEST_CASE(repetitions_beyond_the_hosts_budget_wait) {
+  Fixture world([](const HttpRequest&) { return HttpAnswer{.status = 503, .body = "busy"}; });
+  auto outbound = world.start([](auto& options) { options.retry_budget = {2, 20}; });
+  constexpr int kMessages = 5;
+  for (int i = 0; i < kMessages; ++i) {
+    const auto conversation =
+        world.make_conversation(world.business, world.fake, "r" + std::to_string(i));
+    world.World::say(world.business, conversation, world.fake, "x");
+  }
+  outbound->wake();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto held = [&] {
+    return world.value(
+               "select count(*) from lane where lease_owner is null"
+               " and next_at > clock_timestamp()") == std::to_string(kMessages);
+  };
+  BOOST_TEST(eventually([&] { return world.platform.count("/send") == kMessages && held(); }));
+  for (int round = 0; round < 4; ++round) {
+    world.hurry();
+    outbound->wake();
+    BOOST_TEST(eventually(held));
+  }
+  if (std::chrono::steady_clock::now() - begin < std::chrono::seconds(9)) {
+    BOOST_TEST(world.platform.count("/send") == kMessages + 2);
+    BOOST_TEST(world.value("select sum(attempt) from outbox") == std::to_string(kMessages + 2));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_the_deployment_knows_reaches_the_connector_and_no_client) {
+  Fixture world([](const HttpRequest& request) {
+    return HttpAnswer{.status = 400, .body = "bad " + request.header("x-app-secret")};
+  });
+  auto outbound = world.start([](auto& options) {
+    options.deployment = {{"fake_app_secret", "deployment-canary-5"}};
+  });
+  const auto id = world.say("x");
+  outbound->wake();
+  BOOST_TEST(world.becomes(id, "5"));
+  BOOST_TEST(world.sends().at(0).header("x-app-secret") == "deployment-canary-5");
+  BOOST_TEST(world.message(id, "error") == "bad ***");
+}
+
+BOOST_AUTO_TEST_CASE(mail_is_sent_once_or_in_doubt_or_again_as_its_server_says) {
+  test_support::TestCa ca((test_support::TempFolder("send-mail").path().string() + ".pem"));
+  std::atomic<int> drop{0};
+  test_support::SmtpServer server(
+      {.tls = ca.server("IP:127.0.0.1"), .rule = [&](const std::string& command) {
+         const bool drops = command == "<message>" && drop == 1;
+         return std::string(drops ? test_support::kClose : "");
+       }});
+  Fixture world(fine);
+  world.record_remote_ids();
+  auto outbound = world.start([&](auto& options) {
+    options.upstreams.emplace_back("smtp://mail.example:587",
+                                   "smtp://127.0.0.1:" + std::to_string(server.port()));
+    options.http.mail.ca_file = ca.file();
+  });
+  const auto sent = world.say("mail:ana@example.net");
+  outbound->wake();
+  BOOST_TEST(world.becomes(sent, "2"));
+  BOOST_TEST(world.message(sent, "remote_id") == "<" + sent.text() + "@shop.example>");
+  BOOST_TEST(world.value("select remote_ids[2] from known_remote_id") == "Q1");
+  drop = 1;
+  const auto doubtful = world.say("mail:ana@example.net");
+  outbound->wake();
+  BOOST_TEST(world.becomes(doubtful, "6"));
+  BOOST_TEST(server.count("DATA") == 2);
+  BOOST_TEST(world.metrics.render().find("mail-canary-31") == std::string::npos);
+  outbound->stop(std::chrono::seconds(5));
+  outbound = world.start([&](auto& options) {
+    options.upstreams.emplace_back(
+        "smtp://mail.example:587",
+        "smtp://127.0.0.1:" + std::to_string(test_support::closed_port()));
+  });
+  const auto later = world.say("mail:ana@example.net");
+  outbound->wake();
+  BOOST_TEST(eventually([&] { return world.job("attempt") == "1" && world.job("state") == "0"; }));
+  BOOST_TEST(world.message(later) == "0");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

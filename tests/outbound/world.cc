@@ -108,6 +108,15 @@ bool World::becomes(MessageId id, const std::string& status) {
   return eventually([&] { return message(id) == status; });
 }
 
+void World::record_remote_ids() {
+  execute(
+      "create table if not exists known_remote_id (message_id uuid, remote_ids text[]);"
+      "grant insert on known_remote_id to backchannel_gateway;"
+      "create or replace function remote_ids_known(p_conversation uuid, p_sort_at timestamptz,"
+      " p_sort_seq bigint, p_message uuid, p_remote_ids text[]) returns void language sql as $$"
+      " insert into known_remote_id values (p_message, p_remote_ids) $$;");
+}
+
 void World::hurry() {
   execute(
       "update lane set next_at = clock_timestamp() where lease_owner is null;"
@@ -125,6 +134,7 @@ std::unique_ptr<gateway::outbound::Dispatcher> World::start(
   options.schedule_interval_ms = 3'600'000;
   options.http.connect = std::chrono::milliseconds(1'000);
   options.http.total = std::chrono::milliseconds(3'000);
+  options.retry_budget.floor = 1'000;
   options.channel_changed = [this](ChannelId channel) {
     const std::lock_guard lock(mutex);
     changed.push_back(channel);

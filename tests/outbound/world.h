@@ -55,6 +55,9 @@ class World {
   std::string channel(ChannelId id, const std::string& column = "registration_state");
   // "status" names as numbers: domain::MessageStatus.
   bool becomes(MessageId id, const std::string& status);
+  // From now on known_remote_id tells what remote_ids_known was called with, in place of what that
+  // does.
+  void record_remote_ids();
   // What waits for a later time is due now.
   void hurry();
 

@@ -1,0 +1,45 @@
+#include "gateway/store/signals.h"
+
+namespace gateway::store {
+
+Result<std::optional<SignalTarget>> signal_target(Session& db, domain::BusinessId tenant,
+                                                  domain::ConversationId conversation) {
+  static constexpr const char* kSelect =
+      "select c.id, coalesce(v.remote_thread, ''), coalesce(a.remote_id, ''),"
+      " coalesce(p.name, ''), coalesce(i.remote_id, '') from conversation v"
+      " left join channel c on c.tenant_id = v.tenant_id and c.id = v.channel_id"
+      " left join contact p on p.tenant_id = v.tenant_id and p.id = v.contact_id"
+      " left join lateral (select a.remote_id from contact_alias a where a.tenant_id = v.tenant_id"
+      "  and a.channel_id = v.channel_id and a.contact_id = v.contact_id"
+      "  order by a.remote_id limit 1) a on true"
+      " left join lateral (select m.remote_id from message m where m.tenant_id = v.tenant_id"
+      "  and m.conversation_id = v.id and m.sender_type = 0 and m.kind <> 3"
+      "  order by m.sort_at desc, m.sort_seq desc, m.id desc limit 1) i on true"
+      " where v.tenant_id = $1 and v.id = $2";
+  auto rows = db.run(Scope::of(tenant), Query{kSelect, {tenant, conversation}});
+  if (!rows) return std::move(rows).error();
+  if (rows->empty()) return std::optional<SignalTarget>();
+  SignalTarget target;
+  if (!rows->is_null(0, 0)) target.channel = rows->id<domain::ChannelId>(0, 0);
+  target.thread = rows->text(0, 1);
+  target.contact = rows->text(0, 2);
+  target.contact_name = rows->text(0, 3);
+  target.last_remote_id = rows->text(0, 4);
+  return std::optional<SignalTarget>(std::move(target));
+}
+
+Result<std::optional<SignalTarget>> mark_read(Session& db, domain::BusinessId tenant,
+                                              domain::ConversationId conversation) {
+  static constexpr const char* kRead =
+      "with cleared as ("
+      "  update conversation_head h set unread = 0, has_unread = false"
+      "  where h.tenant_id = $1 and h.conversation_id = $2 and h.has_unread"
+      "  returning h.conversation_id"
+      ") insert into realtime_event (tenant_id, conversation_id, kind)"
+      "  select $1, c.conversation_id, 2 from cleared c";
+  auto done = db.run(Scope::of(tenant), Query{kRead, {tenant, conversation}});
+  if (!done) return std::move(done).error();
+  return signal_target(db, tenant, conversation);
+}
+
+}  // namespace gateway::store
