@@ -15,6 +15,7 @@
 #include "gateway/api/fields.h"
 #include "gateway/api/host_name.h"
 #include "gateway/store/conversations.h"
+#include "gateway/store/signals.h"
 
 namespace gateway::api {
 namespace {
@@ -562,6 +563,56 @@ Answer send_message(const ApiContext& context, store::Session& db, const Call& c
   });
   if (queued && answer.status == Status::created) context.outbound.wake();
   return answer;
+}
+
+namespace {
+
+// Tells the platform, where the conversation is on one.
+void pass_on(const ApiContext& context, const Call& call, const store::SignalTarget& target,
+             connector::Event event) {
+  if (!target.channel || target.thread.empty()) return;
+  event.thread = target.thread;
+  event.contact = target.contact;
+  event.contact_name = target.contact_name;
+  event.message = target.last_remote_id;
+  context.outbound.signal(*call.identity->business, *target.channel, std::move(event));
+}
+
+}  // namespace
+
+Answer signal_typing(const ApiContext& context, store::Session& db, const Call& call) {
+  if (!call.identity->business) return no_business();
+  const auto id = domain::ConversationId::parse(call.params["conversation_id"]);
+  if (!id) return no_conversation();
+  Fields fields(call.request());
+  const auto is_typing = fields.maybe_boolean("is_typing");
+  if (fields.valid() && !is_typing) fields.wrong("is_typing", "is required");
+  if (!fields.valid()) return invalid(Errc::unprocessable, fields.take_errors());
+  auto target = store::signal_target(db, *call.identity->business, *id);
+  if (!target) return failed(target.error(), "api");
+  if (!*target) return no_conversation();
+  connector::Event event;
+  event.kind = connector::EventKind::typing;
+  event.state = *is_typing ? "on" : "off";
+  pass_on(context, call, **target, std::move(event));
+  return no_content();
+}
+
+Answer mark_read(const ApiContext& context, store::Session& db, const Call& call) {
+  if (!call.identity->business) return no_business();
+  const auto id = domain::ConversationId::parse(call.params["conversation_id"]);
+  if (!id) return no_conversation();
+  auto target = store::mark_read(db, *call.identity->business, *id);
+  if (!target) return failed(target.error(), "api");
+  if (!*target) return no_conversation();
+  // What a platform shows as read is one message and those before it.
+  if (!(*target)->last_remote_id.empty()) {
+    connector::Event event;
+    event.kind = connector::EventKind::status;
+    event.state = "read";
+    pass_on(context, call, **target, std::move(event));
+  }
+  return no_content();
 }
 
 namespace {

@@ -11,6 +11,8 @@ Answer list_conversations(const ApiContext& context, store::Session& db, const C
 Answer create_conversation(const ApiContext& context, store::Session& db, const Call& call);
 Answer show_conversation(const ApiContext& context, store::Session& db, const Call& call);
 Answer send_message(const ApiContext& context, store::Session& db, const Call& call);
+Answer signal_typing(const ApiContext& context, store::Session& db, const Call& call);
+Answer mark_read(const ApiContext& context, store::Session& db, const Call& call);
 Answer resolve_conversation(const ApiContext& context, store::Session& db, const Call& call);
 Answer close_conversation(const ApiContext& context, store::Session& db, const Call& call);
 Answer assign_conversation(const ApiContext& context, store::Session& db, const Call& call);

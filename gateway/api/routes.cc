@@ -74,6 +74,8 @@ constexpr Entry kTable[] = {
     {{"POST", "/api/v1/conversations/", "createConversation", kUser, kWorkers, kListed}, now<create_conversation>},
     {{"GET", "/api/v1/conversations/{conversation_id}", "getConversation", kUser, kWorkers, kListed}, now<show_conversation>},
     {{"POST", "/api/v1/conversations/{conversation_id}/messages", "sendMessage", kUser, kWorkers, kListed}, now<send_message>},
+    {{"POST", "/api/v1/conversations/{conversation_id}/typing", "signalTyping", kUser, kWorkers, kListed}, now<signal_typing>},
+    {{"POST", "/api/v1/conversations/{conversation_id}/read", "markRead", kUser, kWorkers, kListed}, now<mark_read>},
     {{"PUT", "/api/v1/conversations/{conversation_id}/resolve", "resolveConversation", kUser, kWorkers, kListed}, now<resolve_conversation>},
     {{"PUT", "/api/v1/conversations/{conversation_id}/close", "closeConversation", kUser, kWorkers, kListed}, now<close_conversation>},
     {{"PUT", "/api/v1/conversations/{conversation_id}/assign/{agent_id}", "assignConversation", kUser, kWorkers, kListed}, now<assign_conversation>},

@@ -76,6 +76,7 @@ struct Fixture : World {
         {"updateChannel", R"({"is_active":false})"},
         {"createConversation", R"({"business_id":"$business","customer_id":"$contact"})"},
         {"sendMessage", R"({"content":"hello"})"},
+        {"signalTyping", R"({"is_typing":true})"},
         {"setPlan", R"({"plan":"pro"})"},
     };
     const auto found = bodies.find(route.operation);

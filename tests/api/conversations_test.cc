@@ -329,6 +329,63 @@ BOOST_AUTO_TEST_CASE(resolving_and_closing_are_idempotent) {
   BOOST_TEST(call("PUT", kConversations + random_id() + "/close", ada.token).status == 404);
 }
 
+BOOST_AUTO_TEST_CASE(typing_is_passed_on_and_changes_nothing_here) {
+  const auto ada = owner();
+  const auto channel = telegram(ada);
+  const auto id = inbound_conversation(ada, channel);
+  const auto thread = value("select remote_thread from conversation where id = '" + id + "'");
+  const auto last = value("select coalesce(remote_id, '') from message where conversation_id = '" +
+                          id + "' and sender_type = 0");
+  const auto events = value("select count(*) from realtime_event");
+  const auto path = "/api/v1/conversations/" + id + "/typing";
+  BOOST_TEST(call("POST", path, ada.token, R"({"is_typing":true})").status == 204);
+  BOOST_TEST(call("POST", path, ada.token, R"({"is_typing":false})").status == 204);
+  for (const char* wrong : {"{}", R"({"is_typing":"yes"})", R"({"is_typing":null})", "[]"}) {
+    BOOST_TEST(call("POST", path, ada.token, wrong).status == 422, wrong);
+  }
+  // 11 is connector::EventKind::typing.
+  const auto begin = ada.business + " " + channel + " 11 ";
+  const std::lock_guard lock(outbound.mutex);
+  BOOST_TEST_REQUIRE(outbound.signals.size() == 2u);
+  BOOST_TEST(outbound.signals[0] == begin + "on " + thread + " " + last);
+  BOOST_TEST(outbound.signals[1] == begin + "off " + thread + " " + last);
+  BOOST_TEST(value("select count(*) from realtime_event") == events);
+}
+
+BOOST_AUTO_TEST_CASE(reading_clears_what_is_unread_and_tells_the_platform_of_the_latest_message) {
+  const auto ada = owner();
+  const auto channel = telegram(ada);
+  const auto id = inbound_conversation(ada, channel);
+  const auto path = "/api/v1/conversations/" + id;
+  value("update message set remote_id = 'r7' where sender_type = 0 returning 1");
+  BOOST_TEST(call("GET", path, ada.token)["unread_count"].integer().value_or(-1) == 1);
+  const auto status = call("GET", path, ada.token).text("status");
+  const auto events = std::stoi(value("select count(*) from realtime_event"));
+  BOOST_TEST(call("POST", path + "/read", ada.token).status == 204);
+  BOOST_TEST(call("GET", path, ada.token)["unread_count"].integer().value_or(-1) == 0);
+  BOOST_TEST(call("GET", path, ada.token).text("status") == status);
+  // Whoever watches the conversation hears of it once.
+  BOOST_TEST(std::stoi(value("select count(*) from realtime_event")) == events + 1);
+  BOOST_TEST(call("POST", path + "/read", ada.token).status == 204);
+  BOOST_TEST(std::stoi(value("select count(*) from realtime_event")) == events + 1);
+  // 6 is connector::EventKind::status.
+  const auto thread = value("select remote_thread from conversation where id = '" + id + "'");
+  const std::lock_guard lock(outbound.mutex);
+  BOOST_TEST_REQUIRE(!outbound.signals.empty());
+  BOOST_TEST(outbound.signals[0] == ada.business + " " + channel + " 6 read " + thread + " r7");
+}
+
+BOOST_AUTO_TEST_CASE(a_conversation_whose_channel_is_gone_is_read_and_nobody_is_told) {
+  const auto ada = owner();
+  const auto id = inbound_conversation(ada, telegram(ada));
+  value("update conversation set channel_id = null returning 1");
+  const auto path = "/api/v1/conversations/" + id;
+  BOOST_TEST(call("POST", path + "/read", ada.token).status == 204);
+  BOOST_TEST(call("POST", path + "/typing", ada.token, R"({"is_typing":true})").status == 204);
+  const std::lock_guard lock(outbound.mutex);
+  BOOST_TEST(outbound.signals.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_switched_off_channel_takes_no_answers) {
   const auto ada = owner();
   const auto channel = telegram(ada);

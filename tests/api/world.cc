@@ -34,6 +34,14 @@ void FakeOutbound::register_channel(BusinessId business, gateway::domain::Channe
   done({gateway::domain::RegistrationState::active, false, ""});
 }
 
+void FakeOutbound::signal(BusinessId business, gateway::domain::ChannelId channel,
+                          connector::Event event) {
+  const std::lock_guard lock(mutex);
+  signals.push_back(business.text() + " " + channel.text() + " " +
+                    std::to_string(static_cast<int>(event.kind)) + " " + event.state + " " +
+                    event.thread + " " + event.message);
+}
+
 void FakeReceiver::receive(std::string_view type, gateway::domain::ChannelId channel,
                            gateway::http::Request&& request, gateway::http::Reply&& reply) {
   {

@@ -55,9 +55,16 @@ class FakeOutbound final : public gateway::outbound::Outbound {
   void wake() override { ++wakes; }
   void acknowledge(gateway::domain::BusinessId, gateway::domain::ChannelId,
                    connector::Event) override {}
+  void signal(gateway::domain::BusinessId business, gateway::domain::ChannelId channel,
+              connector::Event event) override;
+  void fetch_document(std::string, std::function<void(std::optional<std::string>)> done) override {
+    done(std::nullopt);
+  }
 
   std::atomic<int> wakes{0};
   std::atomic<int> registrations{0};
+  std::mutex mutex;
+  std::vector<std::string> signals;  // "<business> <channel> <kind> <state> <thread> <message>"
 };
 
 class FakeReceiver final : public gateway::inbound::WebhookReceiver {
