@@ -14,6 +14,7 @@
 #include "gateway/base/log.h"
 #include "gateway/http/server.h"
 #include "gateway/inbound/batcher.h"
+#include "gateway/inbound/documents.h"
 #include "gateway/inbound/hook_cache.h"
 #include "gateway/inbound/receive.h"
 #include "gateway/inbound/store_events.h"
@@ -76,6 +77,26 @@ class Sweeper {
   std::condition_variable stop_;
   bool stopping_ = false;
   std::thread thread_;
+};
+
+// Documents of platforms come by the thread that fetches all else.
+template <class Outbound>
+class PublicDocuments final : public inbound::DocumentSource {
+ public:
+  explicit PublicDocuments(Outbound& outbound) : outbound_(outbound) {}
+  void fetch(const std::string& url, Task<void(std::optional<std::string>)> done) override {
+    auto held = std::make_shared<Task<void(std::optional<std::string>)>>(std::move(done));
+    const std::function<void(std::optional<std::string>)> fetched =
+        [held](std::optional<std::string> document) { (*held)(std::move(document)); };
+    if constexpr (requires { outbound_.fetch_document(url, fetched); }) {
+      outbound_.fetch_document(url, fetched);
+    } else {
+      fetched(std::nullopt);
+    }
+  }
+
+ private:
+  Outbound& outbound_;
 };
 
 Error explain(Error error, const std::string& what, const std::string& remedy) {
@@ -154,6 +175,10 @@ Result<DatabaseAccess> open_database(const settings::Settings& settings, Cluster
   return access;
 }
 
+plugins::Deployment deployment_of(const settings::Settings& settings) {
+  return {{"meta_app_secret", settings.meta_app_secret.reveal()}};
+}
+
 struct App::Graph {
   explicit Graph(const settings::Settings& given) : settings(given) {}
 
@@ -171,6 +196,8 @@ struct App::Graph {
   std::optional<Sweeper> sweeper;
   std::optional<store::Workers> hook_workers;
   std::optional<inbound::HookCache> hooks;
+  std::optional<PublicDocuments<outbound::Dispatcher>> document_source;
+  std::optional<inbound::DocumentCache> documents;
   std::optional<outbound::Dispatcher> dispatcher;
   std::optional<inbound::Batcher> batcher;
   std::optional<inbound::Receiver> receiver;
@@ -233,7 +260,9 @@ struct App::Graph {
     readiness.emplace(sessions("readiness"), clock);
     sweeper.emplace(sessions("sweeper"));
     hook_workers.emplace("hooks", kHookThreads, kHookQueue, sessions("hooks"));
-    hooks.emplace(*hook_workers, *vault, *registry, clock, public_url);
+    hooks.emplace(*hook_workers,
+                  inbound::ChannelContext{*vault, *registry, public_url, deployment_of(settings)},
+                  clock);
 
     outbound::OutboundOptions out;
     out.public_url = public_url;
@@ -263,7 +292,9 @@ struct App::Graph {
       }
     };
     batcher.emplace(std::move(ingest), clock, ids, metrics);
-    receiver.emplace(*hooks, *batcher, clock, ids, metrics);
+    document_source.emplace(*dispatcher);
+    documents.emplace(*document_source, clock);
+    receiver.emplace(*hooks, *batcher, &*documents, clock, ids, metrics);
 
     api_workers.emplace("api", kApiThreads, kApiQueue, sessions("api"));
     password_workers.emplace("passwords", kPasswordThreads, kPasswordQueue, sessions("passwords"));

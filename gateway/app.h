@@ -13,6 +13,7 @@
 
 #include "gateway/base/result.h"
 #include "gateway/cluster/cluster.h"
+#include "gateway/plugins/connector.h"
 #include "gateway/settings/settings.h"
 #include "gateway/store/pg.h"
 
@@ -33,6 +34,9 @@ enum class ClusterUse { own, attach };
 // login may, and says how to connect for work.
 Result<DatabaseAccess> open_database(const settings::Settings& settings, ClusterUse use,
                                      const Progress& progress);
+
+// What the deployment lends to channels that lack a value of their own.
+plugins::Deployment deployment_of(const settings::Settings& settings);
 
 class App {
  public:

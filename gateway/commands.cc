@@ -210,7 +210,9 @@ Result<> replay(const settings::Settings& settings, const std::string& channel, 
   store::Vault vault(*keys);
   const SystemClock clock;
   Uuid7 ids(clock);
-  auto live = inbound::load_channel(db, vault, *loaded, settings.public_url, *id);
+  const inbound::ChannelContext context{vault, *loaded, settings.public_url,
+                                        deployment_of(settings)};
+  auto live = inbound::load_channel(db, context, *id);
   if (!live) return std::move(live).error();
   if (*live == nullptr) return fail(Errc::not_found, "there is no channel " + channel);
   if ((*live)->connector == nullptr) {
@@ -218,9 +220,10 @@ Result<> replay(const settings::Settings& settings, const std::string& channel, 
                 "no connector is loaded for channels of type " + (*live)->type);
   }
   const auto mode = dry_run ? inbound::ReplayMode::dry_run : inbound::ReplayMode::store;
-  const auto done = inbound::replay(db, **live, ids, mode, [](const inbound::ReplayReport& so_far) {
-    std::fprintf(stderr, "  %d deliveries ...\n", so_far.deliveries);
-  });
+  const auto done =
+      inbound::replay(db, context, **live, ids, mode, [](const inbound::ReplayReport& so_far) {
+        std::fprintf(stderr, "  %d deliveries ...\n", so_far.deliveries);
+      });
   if (!done) return done.error();
   std::printf("%d deliveries looked at: %d %s, %d fresh events, %d still not understood.\n",
               done->deliveries, done->stored, dry_run ? "would be stored" : "stored", done->events,

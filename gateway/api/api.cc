@@ -11,7 +11,6 @@
 namespace gateway::api {
 namespace {
 
-constexpr std::size_t kWebhookBody = 3u << 20;  // Meta sends batches up to 3 MB
 constexpr std::size_t kApiBody = 256u << 10;
 constexpr std::size_t kOtherBody = 1u << 20;
 constexpr std::string_view kWebhooks = "/api/v1/webhooks/";
@@ -72,7 +71,13 @@ Api::Api(ApiContext context)
       metrics_(make_metrics(context_->metrics)) {}
 
 std::size_t Api::body_limit(const http::Request& head) {
-  if (head.path.starts_with(kWebhooks)) return kWebhookBody;
+  if (head.path.starts_with(kWebhooks)) {
+    std::string_view type = std::string_view(head.path).substr(kWebhooks.size());
+    type = type.substr(0, type.find('/'));
+    // What no connector takes is answered 404, so little of it has to be read.
+    const auto* connector = context_->registry.find(type);
+    return connector == nullptr ? kApiBody : connector->max_body_bytes();
+  }
   return head.path.starts_with("/api/") ? kApiBody : kOtherBody;
 }
 
@@ -126,15 +131,24 @@ void Api::handle(http::Request&& request, http::Reply&& reply) {
 
 void Api::deliver(const Match& match, http::Request&& request, http::Reply&& reply) {
   const std::string type(match.params["type"]);
-  const auto channel = domain::ChannelId::parse(match.params["channel_id"]);
-  if (context_->registry.find(type) == nullptr || !channel) {
+  const auto* connector = context_->registry.find(type);
+  const auto named = match.params["channel_id"];
+  const auto channel = domain::ChannelId::parse(named);
+  const bool is_shared = named.empty();
+  const bool exists = is_shared ? connector != nullptr && connector->shares_callback_urls()
+                                : connector != nullptr && channel.has_value();
+  if (!exists) {
     const auto call = std::make_shared<Call>(context_, std::move(request), std::move(reply));
     call->route = &routes()[match.route];
     call->metrics = metrics_[match.route];
     call->answer(refused(Errc::not_found, "There is nothing at this path"));
     return;
   }
-  context_->receiver.receive(type, *channel, std::move(request), std::move(reply));
+  if (is_shared) {
+    context_->receiver.receive_shared(type, std::move(request), std::move(reply));
+  } else {
+    context_->receiver.receive(type, *channel, std::move(request), std::move(reply));
+  }
 }
 
 bool Api::is_operator(const CallPtr& call) const {

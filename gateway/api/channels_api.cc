@@ -289,7 +289,7 @@ void register_and_answer(const ApiContext& context, const CallPtr& call,
 
 // What a PATCH makes of the channel it found.
 struct Planned {
-  store::ChannelChange change;
+  store::ChannelEdit change;
   std::string echo;  // absent config: empty
   bool needs_registration = false;
 };

@@ -80,6 +80,8 @@ constexpr Entry kTable[] = {
     {{"PUT", "/api/v1/conversations/{conversation_id}/close", "closeConversation", kUser, kWorkers, kListed}, now<close_conversation>},
     {{"PUT", "/api/v1/conversations/{conversation_id}/assign/{agent_id}", "assignConversation", kUser, kWorkers, kListed}, now<assign_conversation>},
 
+    {{"GET", "/api/v1/webhooks/{type}", "verifySharedWebhook", kPlatform, kReactor, kNone}, nullptr},
+    {{"POST", "/api/v1/webhooks/{type}", "receiveSharedWebhook", kPlatform, kReactor, kNone}, nullptr},
     {{"GET", "/api/v1/webhooks/{type}/{channel_id}", "verifyWebhook", kPlatform, kReactor, kNone}, nullptr},
     {{"POST", "/api/v1/webhooks/{type}/{channel_id}", "receiveWebhook", kPlatform, kReactor, kNone}, nullptr},
     {{"GET", "/api/v1/webhooks/{type}/{channel_id}/{key}", "verifyKeyedWebhook", kPlatform, kReactor, kNone}, nullptr},

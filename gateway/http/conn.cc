@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <exception>
 #include <utility>
@@ -57,6 +58,15 @@ bool is_writable(const Response& response) {
 }
 
 bool has_no_body(int status) { return status == 204 || status == 304; }
+
+// Sets what one connection has of a total. False: the total has grown over its limit.
+bool charge(std::atomic<std::size_t>& total, std::size_t& charged, std::size_t held,
+            std::size_t limit) {
+  const std::size_t before = std::exchange(charged, held);
+  if (held > before) return total.fetch_add(held - before) + (held - before) <= limit;
+  if (held < before) total.fetch_sub(before - held);
+  return true;
+}
 
 }  // namespace
 
@@ -475,13 +485,12 @@ void Conn::leave() {
 
 bool Conn::recharge() {
   auto& edge = shard_->edge();
-  const std::size_t held = request_bytes_ + backlog_bytes();
-  const std::size_t before = std::exchange(charged_, held);
-  if (held <= before) {
-    if (held < before) edge.buffered.fetch_sub(before - held);
-    return true;
-  }
-  return edge.buffered.fetch_add(held - before) + (held - before) <= edge.limits.buffered_bytes;
+  const bool is_large = request_bytes_ > edge.limits.large_request_bytes;
+  const std::size_t small = backlog_bytes() + (is_large ? 0 : request_bytes_);
+  const bool fits = charge(edge.buffered, charged_, small, edge.limits.buffered_bytes);
+  return charge(edge.large_buffered, charged_large_, is_large ? request_bytes_ : 0,
+                edge.limits.large_buffered_bytes) &&
+         fits;
 }
 
 }  // namespace gateway::http

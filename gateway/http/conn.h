@@ -80,7 +80,7 @@ class Conn : public std::enable_shared_from_this<Conn> {
   void linger();
   void set_read_deadline();
   std::size_t backlog_bytes() const { return backlog_.size() - backlog_begin_; }
-  // Brings Edge::buffered up to date. False: it has grown over the limit of the process.
+  // Brings Edge::buffered and large_buffered up to date. False: one has grown over its limit.
   bool recharge();
 
   const std::shared_ptr<Shard> shard_;
@@ -97,6 +97,7 @@ class Conn : public std::enable_shared_from_this<Conn> {
   std::size_t backlog_begin_ = 0;
   std::size_t request_bytes_ = 0;  // of the request the App has
   std::size_t charged_ = 0;        // of Edge::buffered
+  std::size_t charged_large_ = 0;  // of Edge::large_buffered
 
   std::string head_;  // of the answer going out
   std::string body_;

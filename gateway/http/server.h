@@ -64,8 +64,12 @@ struct Limits {
   std::size_t head_bytes = 16u << 10;
   std::size_t header_lines = 100;
   std::size_t target_bytes = 4u << 10;
-  std::size_t buffered_bytes = 64u << 20;  // bodies in flight, whole process; above: 503
-  std::size_t connections = 0;             // 0: descriptor limit less 256
+  // Requests in flight, whole process; above: 503. Those that have grown large are counted apart,
+  // so that a few of them leave the others their room.
+  std::size_t buffered_bytes = 64u << 20;
+  std::size_t large_request_bytes = 1u << 20;
+  std::size_t large_buffered_bytes = 256u << 20;
+  std::size_t connections = 0;  // 0: descriptor limit less 256
   std::chrono::milliseconds head_timeout{5'000};
   std::chrono::milliseconds body_timeout{10'000};  // and a second more for each 64 KiB that came
   std::chrono::milliseconds idle_timeout{60'000};

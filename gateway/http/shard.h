@@ -71,7 +71,8 @@ struct Edge {
   int highest_fd = 0;  // of a connection; those above are kept for the rest of the process
   Instruments instruments;
   SystemClock clock;
-  std::atomic<std::size_t> buffered{0};     // request bytes held, see Limits::buffered_bytes
+  std::atomic<std::size_t> buffered{0};  // request bytes held, see Limits::buffered_bytes
+  std::atomic<std::size_t> large_buffered{0};
   std::atomic<std::size_t> connections{0};  // accepted and not yet closed or handed over
   std::atomic<std::size_t> cut_off{0};      // requests that were not answered when it ended
   std::atomic<bool> listening{false};

@@ -40,7 +40,12 @@ struct ThreadHash {
 struct KnownThread {
   domain::ConversationId conversation;
   domain::ContactId contact;
+  std::size_t person = 0;  // hash of whom the contact is known as: several may write in a thread
 };
+
+std::size_t person_of(const InboundMessage& message) {
+  return std::hash<std::string>{}(message.contact_remote);
+}
 
 // What is live for a thread, as of the last commit that touched it. Wrong entries are found out by
 // the statement itself, so it may forget and be stale but never corrupts.
@@ -72,6 +77,7 @@ class ThreadCache {
 struct Pending {
   std::unique_ptr<Delivery> delivery;
   std::int64_t deadline_ms = 0;
+  std::size_t bytes = 0;
   Ack ack = Ack::committed;
 
   // The worst of its rows decides.
@@ -149,6 +155,41 @@ struct Batcher::Impl {
     return std::max<std::size_t>(delivery.rows.size(), 1);
   }
 
+  static std::size_t bytes_of(const std::vector<store::InboundMedia>& media) {
+    std::size_t bytes = 0;
+    for (const auto& one : media) bytes += one.body ? one.body->size() : 0;
+    return bytes;
+  }
+
+  static std::size_t bytes_of(const Delivery& delivery) {
+    std::size_t bytes = delivery.raw->body.size();
+    for (const Row& row : delivery.rows) {
+      bytes += std::visit([](const auto& stored) { return bytes_of(stored.media); }, row);
+    }
+    return bytes;
+  }
+
+  // Of the front of the queue, as much as shares a transaction.
+  void take_batch(std::vector<Pending>& batch) {
+    std::size_t events_taken = 0;
+    std::size_t bytes_taken = 0;
+    while (!queue.empty()) {
+      Pending& first = queue.front();
+      const std::size_t more = weight(*first.delivery);
+      if (!batch.empty() && (events_taken + more > options.max_batch_events ||
+                             bytes_taken + first.bytes > options.max_batch_bytes)) {
+        break;
+      }
+      events_taken += more;
+      bytes_taken += first.bytes;
+      batch.push_back(std::move(first));
+      queue.pop_front();
+    }
+    queued_events -= events_taken;
+    queued_bytes -= bytes_taken;
+    queue_events.set(static_cast<double>(queued_events));
+  }
+
   void run() {
     for (;;) {
       std::vector<Pending> batch;
@@ -161,17 +202,7 @@ struct Batcher::Impl {
         }
         ready.wait(lock, [&] { return stopping || !queue.empty(); });
         if (queue.empty()) return;
-        std::size_t taken = 0;
-        while (!queue.empty() && (taken == 0 || taken + weight(*queue.front().delivery) <=
-                                                    options.max_batch_events)) {
-          Pending& first = queue.front();
-          taken += weight(*first.delivery);
-          queued_bytes -= first.delivery->raw.body.size();
-          batch.push_back(std::move(first));
-          queue.pop_front();
-        }
-        queued_events -= taken;
-        queue_events.set(static_cast<double>(queued_events));
+        take_batch(batch);
       }
       commit(batch);
       acknowledge();
@@ -214,7 +245,9 @@ struct Batcher::Impl {
           repeated.emplace_back(&pending, slot->second);
           duplicates.add();
         } else if (message != nullptr) {
-          messages.push_back({message, &pending, nullptr});
+          // The message it names may be among those that wait here.
+          if (names_any_of(*message, messages)) flush(messages, changes);
+          if (follow(*message, pending)) messages.push_back({message, &pending, nullptr});
         } else {
           auto& alternative = delivery.as_message[i];
           // What came before a thread moved belongs to its old name, what comes behind it to the
@@ -233,6 +266,32 @@ struct Batcher::Impl {
     commit_seconds.observe(static_cast<double>(clock.steady_ms() - started) / 1000.0);
   }
 
+  static bool names_any_of(const InboundMessage& message, std::span<const MessageItem> items) {
+    return std::any_of(items.begin(), items.end(), [&](const MessageItem& item) {
+      return item.row->remote_id && item.row->channel == message.channel &&
+             std::find(message.references.begin(), message.references.end(),
+                       *item.row->remote_id) != message.references.end();
+    });
+  }
+
+  // Gives a message that names others the thread of their conversation. False: it cannot be told
+  // now, and `pending` says so.
+  bool follow(InboundMessage& message, Pending& pending) {
+    if (message.references.empty()) return true;
+    for (int attempt = 1; clock.steady_ms() >= down_until_ms; ++attempt) {
+      auto thread = store::thread_of_references(db, message.channel, message.references);
+      if (thread) {
+        if (*thread) message.thread = **std::move(thread);
+        return true;
+      }
+      if (attempt < 2 && clock.steady_ms() < pending.deadline_ms) continue;
+      alarm(thread.error());
+      down_until_ms = clock.steady_ms() + kDownForMs;
+    }
+    pending.fall_to(Ack::unavailable);
+    return false;
+  }
+
   void flush(std::vector<MessageItem>& messages, std::vector<ChangeItem>& changes) {
     store_messages(std::exchange(messages, {}));
     store_changes(std::exchange(changes, {}));
@@ -248,8 +307,11 @@ struct Batcher::Impl {
     std::vector<MessageItem> known;
     std::vector<MessageItem> unknown;
     for (const MessageItem& item : items) {
-      const KnownThread* thread = threads.find({item.row->channel, item.row->thread});
-      if (thread != nullptr) {
+      // Of an echo it has to be asked whether its message is here already.
+      const bool is_echo = item.row->sender_type == domain::SenderType::agent;
+      const KnownThread* thread =
+          is_echo ? nullptr : threads.find({item.row->channel, item.row->thread});
+      if (thread != nullptr && thread->person == person_of(*item.row)) {
         item.row->conversation = thread->conversation;
         item.row->contact = thread->contact;
         known.push_back(item);
@@ -305,7 +367,8 @@ struct Batcher::Impl {
       if (fresh) {
         for (const auto& resolved : *fresh) {
           const InboundMessage& row = *items[resolved.index].row;
-          threads.remember({row.channel, row.thread}, {resolved.conversation, resolved.contact});
+          threads.remember({row.channel, row.thread},
+                           {resolved.conversation, resolved.contact, person_of(row)});
         }
         count(items.size(), fresh->size());
         return;
@@ -337,7 +400,9 @@ struct Batcher::Impl {
         std::size_t fresh = 0;
         for (std::size_t i = 0; i < items.size(); ++i) {
           if ((*outcomes)[i] == ChangeOutcome::missing && items[i].as_message != nullptr) {
-            missing.push_back({items[i].as_message, items[i].pending, nullptr});
+            if (follow(*items[i].as_message, *items[i].pending)) {
+              missing.push_back({items[i].as_message, items[i].pending, nullptr});
+            }
           } else if ((*outcomes)[i] == ChangeOutcome::stored) {
             ++fresh;
           }
@@ -397,8 +462,8 @@ struct Batcher::Impl {
 
   void quarantine(Pending& pending, const std::string& reason) {
     const Delivery& delivery = *pending.delivery;
-    const store::Quarantined entry{delivery.channel, bytes_key(delivery.raw.body), ids.next(),
-                                   reason, &delivery.raw};
+    const store::Quarantined entry{delivery.channel, bytes_key(delivery.raw->body), ids.next(),
+                                   reason, delivery.raw.get()};
     for (int attempt = 1;; ++attempt) {
       const auto kept = store::ingest_quarantine(db, entry);
       if (kept) {
@@ -446,7 +511,7 @@ bool Batcher::submit(std::unique_ptr<Delivery>& delivery) {
   {
     const std::lock_guard lock(impl_->mutex);
     const std::size_t events = Impl::weight(*delivery);
-    const std::size_t bytes = delivery->raw.body.size();
+    const std::size_t bytes = Impl::bytes_of(*delivery);
     if (impl_->stopping || impl_->queued_events + events > impl_->options.max_queued_events ||
         impl_->queued_bytes + bytes > impl_->options.max_queued_bytes) {
       return false;
@@ -454,7 +519,7 @@ bool Batcher::submit(std::unique_ptr<Delivery>& delivery) {
     impl_->queued_events += events;
     impl_->queued_bytes += bytes;
     impl_->queue.push_back({std::move(delivery),
-                            impl_->clock.steady_ms() + impl_->options.deadline.count(),
+                            impl_->clock.steady_ms() + impl_->options.deadline.count(), bytes,
                             Ack::committed});
   }
   impl_->ready.notify_one();

@@ -3,6 +3,7 @@
 // One committer thread with one connection takes all that waits the moment the last commit is back:
 // one delivery when it is quiet, up to a hundred under load, without a timer. A row that Postgres
 // will not take is found by halving and set apart, so that it cannot hold up its neighbours.
+// A message that names others of its thread is put into their conversation.
 //
 // submit from any thread; construction, stop and destruction from one.
 #ifndef GATEWAY_INBOUND_BATCHER_H_
@@ -35,11 +36,13 @@ enum class Ack {
 struct Delivery {
   domain::BusinessId business;
   domain::ChannelId channel;
-  store::RawDelivery raw;
-  std::vector<Row> rows;  // their `raw` points into this delivery
+  // Shared where one delivery of the platform is for several channels.
+  std::shared_ptr<const store::RawDelivery> raw;
+  std::vector<Row> rows;  // their `raw` is this one
   // Beside an edit's row: the message it becomes where its original is not here.
   std::vector<std::optional<store::InboundMessage>> as_message;
-  std::optional<std::string> quarantine;  // the reason: there are no rows
+  // The reason why the bytes are set apart: there are no rows, or not for all that came.
+  std::optional<std::string> quarantine;
   std::vector<connector::Event> acknowledge;
   Task<void(Ack)> done;  // called once, from the committer's thread
 };
@@ -48,7 +51,9 @@ struct BatcherOptions {
   store::SessionOptions session;
   std::size_t max_batch_events = 128;
   std::size_t max_queued_events = 4096;
-  std::size_t max_queued_bytes = 64u << 20;
+  // Of bodies and attachments. A delivery of more than a batch's bytes is committed alone.
+  std::size_t max_batch_bytes = 16u << 20;
+  std::size_t max_queued_bytes = 256u << 20;
   // From submission; within it a lost connection is tried again.
   std::chrono::milliseconds deadline{4'000};
   // Hears of committed deliveries, on the committer's thread, before they are answered.

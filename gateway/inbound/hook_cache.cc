@@ -1,24 +1,42 @@
 #include "gateway/inbound/hook_cache.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
+#include "connectors/sdk/crypto.h"
 #include "connectors/sdk/json.h"
 #include "gateway/base/log.h"
 
 namespace gateway::inbound {
 namespace {
 
-constexpr std::int64_t kGoodForMs = 30'000;
-// Above it the table starts anew: made-up ids must not fill the memory.
-constexpr std::size_t kMaxEntries = 100'000;
+constexpr std::chrono::milliseconds kGoodFor{30'000};
+// An account nobody stands for may be somebody's in a moment, on another gateway too.
+constexpr std::chrono::milliseconds kNobodyFor{5'000};
+constexpr std::size_t kMaxChannels = 100'000;
+constexpr std::size_t kMaxAccountSets = 16'384;
+
+std::string digest_of(std::string_view type, const std::vector<std::string>& accounts) {
+  std::string text(type);
+  for (const std::string& account : accounts) {
+    text += '\n' + std::to_string(account.size()) + ':' + account;
+  }
+  return sdk::sha256(text);
+}
+
+bool is_complete(std::size_t asked, const std::vector<store::AccountChannel>& found) {
+  std::set<std::string_view> named;
+  for (const auto& one : found) named.insert(one.account);
+  return named.size() == asked;
+}
 
 }  // namespace
 
-Result<std::shared_ptr<const LiveChannel>> load_channel(store::Session& db, store::Vault& vault,
-                                                        const plugins::Registry& registry,
-                                                        const std::string& public_url,
+Result<std::shared_ptr<const LiveChannel>> load_channel(store::Session& db,
+                                                        const ChannelContext& context,
                                                         domain::ChannelId channel) {
-  auto hook = store::resolve_hook(db, vault, channel);
+  auto hook = store::resolve_hook(db, context.vault, channel);
   if (!hook) {
     log::warn("inbound", "a channel could not be looked up",
               {{"channel", channel.text()}, {"reason", hook.error().message}});
@@ -31,7 +49,7 @@ Result<std::shared_ptr<const LiveChannel>> load_channel(store::Session& db, stor
   live->id = channel;
   live->type = row.type;
   live->is_active = row.is_active;
-  live->connector = registry.find(row.type);
+  live->connector = context.registry.find(row.type);
   const auto pairs = [](const Secret& json) -> connector::Pairs {
     if (json.empty()) return {};
     auto document = sdk::json::Document::parse(json.reveal());
@@ -40,63 +58,64 @@ Result<std::shared_ptr<const LiveChannel>> load_channel(store::Session& db, stor
   live->values.config = pairs(row.config);
   live->values.state = pairs(row.state);
   live->values.secret = row.secret.reveal();
-  live->values.webhook_url = public_url + "/api/v1/webhooks/" + row.type + "/" + channel.text();
+  live->values.webhook_url =
+      context.public_url + "/api/v1/webhooks/" + row.type + "/" + channel.text();
+  if (live->connector != nullptr) {
+    live->connector->fill_defaults(context.deployment, live->values.config);
+  }
   return std::shared_ptr<const LiveChannel>(std::move(live));
 }
 
-HookCache::HookCache(store::Workers& loaders, store::Vault& vault,
-                     const plugins::Registry& registry, const Clock& clock, std::string public_url)
+HookCache::HookCache(store::Workers& loaders, ChannelContext context, const Clock& clock)
     : loaders_(loaders),
-      vault_(vault),
-      registry_(registry),
-      clock_(clock),
-      public_url_(std::move(public_url)) {}
+      context_(std::move(context)),
+      channels_(clock, kMaxChannels),
+      accounts_(clock, kMaxAccountSets) {}
 
 void HookCache::find(domain::ChannelId channel, Done done) {
-  {
-    std::unique_lock lock(mutex_);
-    if (entries_.size() >= kMaxEntries) {
-      std::erase_if(entries_, [](const auto& item) { return !item.second.loading; });
+  channels_.find(channel, std::move(done), [&] {
+    const bool posted = loaders_.post([this, channel](store::Session& db) {
+      const Found found = load_channel(db, context_, channel);
+      channels_.finish(channel, found, found ? kGoodFor : std::chrono::milliseconds(0));
+    });
+    if (!posted) {
+      channels_.finish(channel, fail(Errc::unavailable, "too many channels are being looked up"),
+                       std::chrono::milliseconds(0));
     }
-    Entry& entry = entries_[channel];
-    if (entry.good_until_ms > clock_.steady_ms()) {
-      const Found known(entry.channel);
-      lock.unlock();
-      done(known);
-      return;
-    }
-    entry.waiting.push_back(std::move(done));
-    if (entry.loading) return;
-    entry.loading = true;
-    entry.forgotten = false;
-  }
-  const bool posted = loaders_.post([this, channel](store::Session& db) {
-    loaded(channel, load_channel(db, vault_, registry_, public_url_, channel));
   });
-  if (!posted) loaded(channel, fail(Errc::unavailable, "too many channels are being looked up"));
+}
+
+void HookCache::find_accounts(std::string_view type, std::vector<std::string> accounts,
+                              AccountsDone done) {
+  std::sort(accounts.begin(), accounts.end());
+  const std::string key = digest_of(type, accounts);
+  auto give = [done = std::move(done)](const Accounts& answer) mutable { done(answer.found); };
+  accounts_.find(key, std::move(give), [&] {
+    const std::size_t asked = accounts.size();
+    auto look = [this, key, type = std::string(type),
+                 accounts = std::move(accounts)](store::Session& db) {
+      Accounts answer{accounts.size(), store::resolve_accounts(db, type, accounts)};
+      std::chrono::milliseconds good_for{0};
+      if (answer.found) {
+        good_for = is_complete(answer.asked, *answer.found) ? kGoodFor : kNobodyFor;
+      }
+      accounts_.finish(key, answer, good_for);
+    };
+    if (!loaders_.post(std::move(look))) {
+      accounts_.finish(key,
+                       {asked, fail(Errc::unavailable, "too many accounts are being looked up")},
+                       std::chrono::milliseconds(0));
+    }
+  });
 }
 
 void HookCache::forget(domain::ChannelId channel) {
-  const std::lock_guard lock(mutex_);
-  const auto found = entries_.find(channel);
-  if (found == entries_.end()) return;
-  found->second.good_until_ms = 0;
-  found->second.forgotten = true;
-}
-
-void HookCache::loaded(domain::ChannelId channel, const Found& found) {
-  std::vector<Done> waiting;
-  {
-    const std::lock_guard lock(mutex_);
-    Entry& entry = entries_[channel];
-    entry.loading = false;
-    waiting.swap(entry.waiting);
-    if (found && !entry.forgotten) {
-      entry.channel = *found;
-      entry.good_until_ms = clock_.steady_ms() + kGoodForMs;
-    }
-  }
-  for (Done& done : waiting) done(found);
+  channels_.forget(channel);
+  accounts_.forget_if([&](const Accounts& answer) {
+    return !answer.found || !is_complete(answer.asked, *answer.found) ||
+           std::any_of(answer.found->begin(), answer.found->end(),
+                       [&](const auto& one) { return one.channel == channel; });
+  });
 }
 
 }  // namespace gateway::inbound

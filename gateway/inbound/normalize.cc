@@ -1,6 +1,8 @@
 #include "gateway/inbound/normalize.h"
 
 #include <algorithm>
+#include <memory>
+#include <vector>
 
 #include "connectors/sdk/crypto.h"
 #include "connectors/sdk/json.h"
@@ -19,30 +21,92 @@ std::int64_t time_of(const Event& event, const NormalizeContext& context) {
   return std::min(event.sent_ms, kLatestMs);
 }
 
-bool needs_fetching(const connector::Attachment& attachment) {
-  return attachment.url.empty() && !attachment.media_id.empty();
+enum class Bytes {
+  none,       // there are none, or a public URL has them
+  delivered,  // they came with the event
+  awaited,    // the platform has to be asked for them
+};
+
+Bytes bytes_of(const connector::Attachment& attachment) {
+  if (!attachment.content.empty()) return Bytes::delivered;
+  return attachment.url.empty() && !attachment.media_id.empty() ? Bytes::awaited : Bytes::none;
 }
 
-std::optional<std::string> attachments_json(const Event& event, Uuid7& ids) {
+// A UUID of version 8 (RFC 9562, 5.8) from what makes the attachment: the same for each redelivery.
+Uuid attachment_id(const NormalizeContext& context, const Uuid& key, std::size_t index) {
+  const auto bytes = [](const Uuid& id) { return std::string(id.bytes.begin(), id.bytes.end()); };
+  Uuid id =
+      bytes_key("attachment" + bytes(context.channel.get()) + bytes(key) + std::to_string(index));
+  id.bytes[6] = static_cast<std::uint8_t>(0x80 | (id.bytes[6] & 0x0f));
+  id.bytes[8] = static_cast<std::uint8_t>(0x80 | (id.bytes[8] & 0x3f));
+  return id;
+}
+
+void write_size(sdk::json::Writer& json, const connector::Attachment& attachment) {
+  json.key("size");
+  if (bytes_of(attachment) == Bytes::delivered) {
+    json.value(static_cast<std::int64_t>(attachment.content.size()));
+  } else if (attachment.size < 0) {
+    json.null();
+  } else {
+    json.value(attachment.size);
+  }
+}
+
+std::optional<std::string> attachments_json(const Event& event, const NormalizeContext& context,
+                                            const Uuid& key) {
   if (event.attachments.empty()) return std::nullopt;
   sdk::json::Writer json;
   json.array();
+  std::size_t index = 0;
   for (const auto& attachment : event.attachments) {
-    json.object().member("id", ids.next().text()).member("type", attachment.kind).key("url");
-    attachment.url.empty() ? json.null() : json.value(attachment.url);
+    const Bytes bytes = bytes_of(attachment);
+    json.object()
+        .member("id", attachment_id(context, key, index++).text())
+        .member("type", attachment.kind)
+        .key("url");
+    attachment.url.empty() || bytes == Bytes::delivered ? json.null() : json.value(attachment.url);
     json.key("content_type");
     attachment.mime_type.empty() ? json.null() : json.value(attachment.mime_type);
-    json.key("size");
-    attachment.size < 0 ? json.null() : json.value(attachment.size);
+    write_size(json, attachment);
     json.key("name");
     attachment.file_name.empty() ? json.null() : json.value(attachment.file_name);
-    json.member("state", needs_fetching(attachment) ? "pending" : "ready");
+    json.member("state", bytes == Bytes::awaited ? "pending" : "ready");
     if (!attachment.media_id.empty()) json.member("media_id", attachment.media_id);
     for (const auto& [name, value] : attachment.extra) json.member(name, value);
     json.end();
   }
   json.end();
   return json.take();
+}
+
+std::string source_json(const connector::Attachment& attachment) {
+  sdk::json::Writer json;
+  json.object()
+      .member("kind", attachment.kind)
+      .member("media_id", attachment.media_id)
+      .member("mime_type", attachment.mime_type)
+      .member("file_name", attachment.file_name);
+  write_size(json, attachment);
+  json.key("extra").object();
+  for (const auto& [name, value] : attachment.extra) json.member(name, value);
+  json.end().end();
+  return json.take();
+}
+
+std::vector<store::InboundMedia> media_of(const Event& event, const NormalizeContext& context,
+                                          const Uuid& key) {
+  std::vector<store::InboundMedia> media;
+  for (std::size_t i = 0; i < event.attachments.size(); ++i) {
+    const auto& attachment = event.attachments[i];
+    const Bytes bytes = bytes_of(attachment);
+    if (bytes == Bytes::none) continue;
+    media.push_back({attachment_id(context, key, i), source_json(attachment),
+                     bytes == Bytes::delivered
+                         ? std::make_shared<const std::string>(attachment.content)
+                         : nullptr});
+  }
+  return media;
 }
 
 std::optional<std::string> metadata_json(const Event& event, const NormalizeContext& context) {
@@ -75,7 +139,9 @@ store::InboundMessage message_of(const Event& event, const NormalizeContext& con
   row.sort_at_ms = time_of(event, context);
   row.sort_seq = event.sequence;
   row.content = event.text;
-  row.attachments = attachments_json(event, ids);
+  row.attachments = attachments_json(event, context, row.key);
+  row.media = media_of(event, context, row.key);
+  row.references = event.references;
   row.metadata = metadata_json(event, context);
   row.remote_id = if_any(event.message);
   row.reply_to = if_any(event.reply_to);
@@ -89,6 +155,7 @@ store::InboundMessage message_of(const Event& event, const NormalizeContext& con
   }
   if (event.kind == EventKind::callback) {
     row.kind = domain::MessageKind::callback;
+    row.references.clear();
     row.remote_id = std::nullopt;  // it names the message the button stands under
     row.reply_to = if_any(event.message);
   }
@@ -121,8 +188,13 @@ store::InboundChange change_of(const Event& event, const NormalizeContext& conte
   if (event.kind == EventKind::thread_moved) row.actor = event.text;
   row.state = state_of(event);
   row.code = event.code;
+  if (event.kind == EventKind::status) {
+    row.message_key = Uuid::parse(connector::find(event.extra, "message_key").value_or(""));
+    row.up_to = connector::find(event.extra, "up_to") == "1";
+  }
   if (event.kind == EventKind::edited) {
-    row.attachments = attachments_json(event, ids);
+    row.attachments = attachments_json(event, context, row.key);
+    row.media = media_of(event, context, row.key);
     row.metadata = metadata_json(event, context);
   }
   return row;

@@ -1,7 +1,8 @@
 // From a connector's events to the rows that are stored: pure, no I/O.
 //
 // Here the platform-neutral decisions are made: what is a message and what changes one, who sent
-// it, which facts an API client sees, and the key that makes a redelivery a no-op.
+// it, which facts an API client sees, which attachments' bytes are ours to keep or to fetch, and
+// the key that makes a redelivery a no-op.
 #ifndef GATEWAY_INBOUND_NORMALIZE_H_
 #define GATEWAY_INBOUND_NORMALIZE_H_
 

@@ -13,9 +13,12 @@
 
 namespace gateway::inbound {
 
-// The number of events that were fresh. Events must have keys.
+// All in one transaction: the events, and then `also`, statements of the caller under the tenant of
+// the context's channel (a poll's cursor, say). The number of events that were fresh. Events must
+// have keys.
 Result<int> store_events(store::Session& db, const NormalizeContext& context,
-                         std::span<const connector::Event> events, Uuid7& ids);
+                         std::span<const connector::Event> events, Uuid7& ids,
+                         std::span<const store::Query> also = {});
 
 }  // namespace gateway::inbound
 

@@ -167,7 +167,7 @@ Result<std::optional<Channel>> find_channel(Session& db, Vault& vault, domain::B
 }
 
 Result<ChannelUpdated> update_channel(Session& db, const domain::Plans& plans,
-                                      const Channel& present, const ChannelChange& change) {
+                                      const Channel& present, const ChannelEdit& change) {
   static constexpr const char* kLock =
       "select revision from channel where tenant_id = $1 and id = $2 for update";
   static constexpr const char* kUnregister = "select registration_enqueue_unregister($1)";

@@ -74,7 +74,7 @@ Result<std::optional<Channel>> find_channel(Session& db, Vault& vault, domain::B
                                             domain::ChannelId id);
 
 // The next state of a channel that was read before.
-struct ChannelChange {
+struct ChannelEdit {
   std::string type;
   std::optional<Bytes> config_sealed;  // absent: as it is
   bool is_active = true;
@@ -89,7 +89,7 @@ struct ChannelUpdated {
   std::optional<PlanRefusal> refusal;  // set: nothing was written
 };
 Result<ChannelUpdated> update_channel(Session& db, const domain::Plans& plans,
-                                      const Channel& present, const ChannelChange& change);
+                                      const Channel& present, const ChannelEdit& change);
 
 // False: no such channel of this business. The platform's webhook is taken back by a job that is
 // written in the same transaction.

@@ -351,8 +351,10 @@ Result<SendResult> send_message(Transaction& transaction, const NewMessage& mess
   return result;
 }
 
-Result<std::optional<Settled>> settle_conversation(Session& db, domain::BusinessId business,
-                                                   domain::ConversationId id, Settling settling) {
+Result<std::optional<SettledConversation>> settle_conversation(Session& db,
+                                                               domain::BusinessId business,
+                                                               domain::ConversationId id,
+                                                               Settling settling) {
   static constexpr const char* kLock = "select " MS("resolved_at") ", " MS(
       "closed_at") " from conversation where tenant_id = $1 and id = $2 for update";
   static constexpr const char* kHead =
@@ -371,17 +373,18 @@ Result<std::optional<Settled>> settle_conversation(Session& db, domain::Business
   if (!transaction) return std::move(transaction).error();
   auto locked = transaction->run({kLock, {business, id}});
   if (!locked) return std::move(locked).error();
-  if (locked->empty()) return std::optional<Settled>();
+  if (locked->empty()) return std::optional<SettledConversation>();
   const auto status = settling == Settling::resolve ? domain::ConversationStatus::resolved
                                                     : domain::ConversationStatus::closed;
   if (!locked->is_null(0, 1)) {
-    return std::optional<Settled>(
-        Settled{domain::ConversationStatus::closed, true, locked->integer(0, 1)});
+    return std::optional<SettledConversation>(
+        SettledConversation{domain::ConversationStatus::closed, true, locked->integer(0, 1)});
   }
   auto head = transaction->run({kHead, {business, id, static_cast<int>(status)}});
   if (!head) return std::move(head).error();
   if (head->affected() == 0) {
-    return std::optional<Settled>(Settled{status, true, locked->integer(0, 0)});
+    return std::optional<SettledConversation>(
+        SettledConversation{status, true, locked->integer(0, 0)});
   }
   auto stamped = transaction->run(
       {settling == Settling::resolve ? std::string_view(kResolve) : std::string_view(kClose),
@@ -389,9 +392,9 @@ Result<std::optional<Settled>> settle_conversation(Session& db, domain::Business
   if (!stamped) return std::move(stamped).error();
   auto event = transaction->run({kEvent, {business, id}});
   if (!event) return std::move(event).error();
-  const Settled settled{status, false, stamped->integer(0, 0)};
+  const SettledConversation settled{status, false, stamped->integer(0, 0)};
   if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
-  return std::optional<Settled>(settled);
+  return std::optional<SettledConversation>(settled);
 }
 
 Result<bool> assign_conversation(Session& db, domain::BusinessId business,

@@ -151,13 +151,15 @@ struct SendResult {
 Result<SendResult> send_message(Transaction& transaction, const NewMessage& message);
 
 enum class Settling { resolve, close };
-struct Settled {
+struct SettledConversation {
   domain::ConversationStatus status = domain::ConversationStatus::resolved;
   bool already = false;
   std::int64_t at_ms = 0;
 };
-Result<std::optional<Settled>> settle_conversation(Session& db, domain::BusinessId business,
-                                                   domain::ConversationId id, Settling settling);
+Result<std::optional<SettledConversation>> settle_conversation(Session& db,
+                                                               domain::BusinessId business,
+                                                               domain::ConversationId id,
+                                                               Settling settling);
 
 // False: no such conversation, or no such active member of this business.
 Result<bool> assign_conversation(Session& db, domain::BusinessId business,

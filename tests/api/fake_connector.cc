@@ -5,6 +5,8 @@ namespace {
 
 #ifdef FAKE_telegram
 constexpr const char* kType = "telegram";
+constexpr auto kAccounts = nullptr;
+constexpr std::uint64_t kMaxBody = 0;
 constexpr const char* kSchema = R"({
   "type": "object",
   "properties": {
@@ -26,6 +28,9 @@ constexpr const char* kSchema = R"({
 })";
 #else
 constexpr const char* kType = "whatsapp";
+std::vector<std::string> accounts(const connector::Request&) { return {}; }
+constexpr auto kAccounts = accounts;
+constexpr std::uint64_t kMaxBody = 5u << 20;
 constexpr const char* kSchema = R"({
   "type": "object",
   "x-setup": {"fields": ["verify_token"], "keyed_unless": "app_secret"},
@@ -52,8 +57,15 @@ connector::Step plan(const connector::Channel&, connector::Operation, const conn
   return connector::Done{};
 }
 
-constexpr connector::Connector kFake{
-    .type = kType, .config_schema = kSchema, .verify = verify, .receive = receive, .plan = plan};
+constexpr connector::Connector kFake{.type = kType,
+                                     .config_schema = kSchema,
+                                     .verify = verify,
+                                     .receive = receive,
+                                     .plan = plan,
+                                     .accounts = kAccounts,
+                                     .polling = connector::Polling::no,
+                                     .documents = nullptr,
+                                     .max_body_bytes = kMaxBody};
 
 }  // namespace
 

@@ -44,9 +44,19 @@ void FakeOutbound::signal(BusinessId business, gateway::domain::ChannelId channe
 
 void FakeReceiver::receive(std::string_view type, gateway::domain::ChannelId channel,
                            gateway::http::Request&& request, gateway::http::Reply&& reply) {
+  note(type, channel.text(), std::move(request), std::move(reply));
+}
+
+void FakeReceiver::receive_shared(std::string_view type, gateway::http::Request&& request,
+                                  gateway::http::Reply&& reply) {
+  note(type, "-", std::move(request), std::move(reply));
+}
+
+void FakeReceiver::note(std::string_view type, const std::string& channel,
+                        gateway::http::Request&& request, gateway::http::Reply&& reply) {
   {
     const std::lock_guard lock(mutex);
-    deliveries.push_back(request.method + " " + std::string(type) + " " + channel.text() + " " +
+    deliveries.push_back(request.method + " " + std::string(type) + " " + channel + " " +
                          request.path + " " + std::to_string(request.body.size()));
   }
   reply.send(gateway::http::Response::text(200, ""));

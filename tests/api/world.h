@@ -71,11 +71,17 @@ class FakeReceiver final : public gateway::inbound::WebhookReceiver {
  public:
   void receive(std::string_view type, gateway::domain::ChannelId channel,
                gateway::http::Request&& request, gateway::http::Reply&& reply) override;
+  void receive_shared(std::string_view type, gateway::http::Request&& request,
+                      gateway::http::Reply&& reply) override;
   void channel_changed(gateway::domain::ChannelId) override { ++changes; }
 
   std::mutex mutex;
-  std::vector<std::string> deliveries;  // "POST telegram <id> <path> <bytes of body>"
+  std::vector<std::string> deliveries;  // "POST telegram <id or -> <path> <bytes of body>"
   std::atomic<int> changes{0};
+
+ private:
+  void note(std::string_view type, const std::string& channel, gateway::http::Request&& request,
+            gateway::http::Reply&& reply);
 };
 
 struct Result {

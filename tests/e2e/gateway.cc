@@ -89,17 +89,19 @@ Gateway::Gateway() {
   }
   port_ = gateway::simulate::free_port();
   const std::string address = "127.0.0.1:" + std::to_string(port_);
-  environment_ = {
-      {"BACKCHANNEL_HTTP", address},
-      {"BACKCHANNEL_PUBLIC_URL", "http://" + address},
-      {"BACKCHANNEL_DATA_DIR", (folder_ / "data").string()},
-      {"BACKCHANNEL_UPSTREAMS", "https://api.telegram.org=" + telegram_->origin()},
-      {"BACKCHANNEL_CONNECTOR_DIR", std::string(BACKCHANNEL_BINARY_DIR) + "/connectors"},
-      {"BACKCHANNEL_OPERATOR_TOKEN", "operator-token-of-the-tests-0123456789"},
-      {"BACKCHANNEL_KEYS", ""},
-      {"BACKCHANNEL_MIGRATE_URL", ""},
-      {"BACKCHANNEL_LOG_LEVEL", ""},
-      {"DATABASE_URL", ""}};
+  environment_ = {{"BACKCHANNEL_HTTP", address},
+                  {"BACKCHANNEL_PUBLIC_URL", "http://" + address},
+                  {"BACKCHANNEL_DATA_DIR", (folder_ / "data").string()},
+                  {"BACKCHANNEL_UPSTREAMS", "https://api.telegram.org=" + telegram_->origin()},
+                  {"BACKCHANNEL_CONNECTOR_DIR", std::string(BACKCHANNEL_BINARY_DIR) +
+                                                    "/connectors:" + BACKCHANNEL_BINARY_DIR +
+                                                    "/tests/switchboard"},
+                  {"BACKCHANNEL_META_APP_SECRET", kDeploymentSecret},
+                  {"BACKCHANNEL_OPERATOR_TOKEN", "operator-token-of-the-tests-0123456789"},
+                  {"BACKCHANNEL_KEYS", ""},
+                  {"BACKCHANNEL_MIGRATE_URL", ""},
+                  {"BACKCHANNEL_LOG_LEVEL", ""},
+                  {"DATABASE_URL", ""}};
   client_ = std::make_unique<HttpClient>(port_);
 }
 

@@ -27,6 +27,8 @@
 
 namespace e2e {
 
+inline constexpr const char* kDeploymentSecret = "app-secret-of-the-deployment";
+
 using namespace std::chrono_literals;
 using test_support::HttpClient;
 

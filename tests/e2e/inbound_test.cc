@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "connectors/sdk/crypto.h"
 #include "gateway/simulate/morning.h"
 #include "tests/e2e/gateway.h"
 
@@ -40,6 +41,30 @@ std::vector<int> deliver_together(const Channel& channel, const std::vector<std:
   }
   for (std::thread& thread : threads) thread.join();
   return statuses;
+}
+
+// Makes a channel one of the switchboard (tests/inbound/switchboard), whose account is the number
+// of its bot, as if that platform had confirmed it.
+std::string to_switchboard(const Channel& channel) {
+  const std::string account = std::to_string(channel.bot_id);
+  Gateway::instance().query(
+      "with moved as (update backchannel.channel set type = 'switchboard', revision = revision + 1"
+      " where id = '" +
+      channel.id +
+      "' returning tenant_id, id), named as (insert into backchannel.channel_account (tenant_id,"
+      " channel_id, type, account) select tenant_id, id, 'switchboard', '" +
+      account + "' from moved returning 1) select count(*) from named");
+  return account;
+}
+
+Answer deliver_shared(const std::string& body, const std::string& secret) {
+  HttpClient client(Gateway::instance().port());
+  const auto answer =
+      client.call("POST", "/api/v1/webhooks/switchboard",
+                  {{"Content-Type", "application/json"},
+                   {"X-Switchboard-Signature", sdk::hex(sdk::hmac_sha256(secret, body))}},
+                  body);
+  return {answer.status, answer.headers, answer.body, nullptr};
 }
 
 }  // namespace
@@ -189,6 +214,53 @@ BOOST_AUTO_TEST_CASE(a_whole_morning_is_acknowledged_and_stored) {
     }
     return false;
   }));
+}
+
+BOOST_AUTO_TEST_CASE(a_delivery_to_a_shared_url_reaches_the_inboxes_of_its_accounts) {
+  const Tenant acme = Tenant::make();
+  const Tenant bolt = Tenant::make();
+  const std::string a = to_switchboard(Channel::connect(acme));
+  const std::string b = to_switchboard(Channel::connect(bolt));
+  const auto entry = [](const std::string& account, const std::string& text) {
+    return R"({"account":")" + account + R"(","thread":"ana","message":")" + text +
+           R"(","text":")" + text + "\"}";
+  };
+  const std::string body = R"({"entries":[)" + entry(a, "for acme") + "," + entry(b, "for bolt") +
+                           "," + entry("4711", "for nobody") + "]}";
+  BOOST_TEST(deliver_shared(body, "forged").status == 401);
+  BOOST_TEST(deliver_shared(body, kDeploymentSecret).status == 200);
+  BOOST_TEST(deliver_shared(body, kDeploymentSecret).status == 200);
+  const auto only_text = [](const Tenant& tenant) {
+    const Answer shown = conversation(tenant, only_conversation(tenant));
+    BOOST_REQUIRE(shown.json()["messages"].size() == 1u);
+    return std::string(shown.json()["messages"].at(0)["content"].text_or(""));
+  };
+  BOOST_TEST(only_text(acme) == "for acme");
+  BOOST_TEST(only_text(bolt) == "for bolt");
+  // A type whose channels have URLs of their own has no shared one.
+  BOOST_TEST(Gateway::instance().call("POST", "/api/v1/webhooks/telegram", {}, "{}").status == 404);
+}
+
+BOOST_AUTO_TEST_CASE(a_body_of_more_than_its_connector_takes_is_413_and_a_large_one_is_stored) {
+  const Tenant tenant = Tenant::make();
+  const std::string account = to_switchboard(Channel::connect(tenant));
+  const auto body_of = [&](std::size_t bytes) {
+    return R"({"entries":[{"account":")" + account +
+           R"(","thread":"ana","message":"1","text":"see file","file":")" +
+           std::string(bytes, 'f') + "\"}]}";
+  };
+  // The switchboard's connector takes 8 MiB.
+  BOOST_TEST(deliver_shared(body_of(8u << 20), kDeploymentSecret).status == 413);
+  BOOST_TEST(deliver_shared(body_of(7u << 20), kDeploymentSecret).status == 200);
+  const Answer shown = conversation(tenant, only_conversation(tenant));
+  BOOST_REQUIRE(shown.json()["messages"].size() == 1u);
+  const auto file = shown.json()["messages"].at(0)["attachments"].at(0);
+  BOOST_TEST(file["size"].integer().value_or(0) == 7 << 20);
+  BOOST_TEST(file["state"].text_or("") == "ready");
+  BOOST_TEST(Gateway::instance().query("select (sha256 = sha256(body)) || ':' || octet_length(body)"
+                                       " from backchannel.media where id = '" +
+                                       std::string(file["id"].text_or("")) + "'") ==
+             "true:" + std::to_string(7 << 20));
 }
 
 BOOST_AUTO_TEST_CASE(faulty_deliveries_end_in_the_same_inbox) {

@@ -526,6 +526,44 @@ BOOST_AUTO_TEST_CASE(the_process_holds_no_more_than_it_may) {
   BOOST_TEST(third.answer()->body == "200000");
 }
 
+BOOST_AUTO_TEST_CASE(large_requests_have_room_of_their_own_and_no_more_than_it) {
+  gateway::http::ServerOptions options;
+  options.limits.buffered_bytes = 100'000;
+  options.limits.large_request_bytes = 50'000;
+  options.limits.large_buffered_bytes = 300'000;
+  Edge edge(options);
+  const auto head = [](int bytes) {
+    return "POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(bytes) +
+           "\r\n\r\n";
+  };
+  auto first = edge.client();
+  first.send(head(200'000) + std::string(150'000, 'a'));
+  BOOST_TEST(first.is_silent(milliseconds(50)));
+  auto second = edge.client();
+  second.send(head(200'000) + std::string(199'000, 'b'));
+  const auto refused = second.answer();
+  BOOST_TEST_REQUIRE(refused.has_value());
+  BOOST_TEST(refused->status == 503);
+  BOOST_TEST(refused->says_close);
+  // What the large ones hold is not taken from the small ones.
+  auto small = edge.client();
+  small.send(head(49'000) + std::string(49'000, 's'));
+  BOOST_TEST(small.answer()->body == "49000");
+  first.send(std::string(50'000, 'a'));
+  BOOST_TEST(first.answer()->body == "200000");
+  // What was refused or answered is held no longer, also where the client has left.
+  auto gone = edge.client();
+  gone.send(head(250'000) + std::string(249'000, 'c'));
+  BOOST_TEST(gone.is_silent(milliseconds(50)));
+  gone.close();
+  BOOST_TEST(eventually([&] {
+    auto third = edge.client();
+    third.send(head(280'000) + std::string(280'000, 'd'));
+    const auto answer = third.answer();
+    return answer && answer->body == "280000";
+  }));
+}
+
 BOOST_AUTO_TEST_CASE(connections_over_the_cap_are_closed) {
   gateway::http::ServerOptions options;
   options.limits.connections = 2;

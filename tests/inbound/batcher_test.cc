@@ -80,11 +80,12 @@ struct Fixture : test_support::Database {
     auto made = std::make_unique<Delivery>();
     made->business = business;
     made->channel = channel;
-    made->raw = {"{\"name\":\"" + name + "\"}", "application/json"};
+    made->raw = std::make_shared<const store::RawDelivery>(
+        store::RawDelivery{"{\"name\":\"" + name + "\"}", "application/json"});
     const NormalizeContext context{channel, kMorning, true};
     for (const auto& event : events) {
       auto row = normalize(event, context, ids);
-      std::visit([&](auto& stored) { stored.raw = made->rows.empty() ? &made->raw : nullptr; },
+      std::visit([&](auto& stored) { stored.raw = made->rows.empty() ? made->raw.get() : nullptr; },
                  *row);
       std::optional<store::InboundMessage> alternative;
       if (event.kind == connector::EventKind::edited) {
@@ -231,13 +232,164 @@ BOOST_AUTO_TEST_CASE(a_thread_that_moves_within_a_batch_stays_one_conversation) 
                    " on c.id = h.conversation_id where c.remote_thread = '-1002'") == "2");
 }
 
+BOOST_AUTO_TEST_CASE(a_message_that_names_one_of_another_thread_joins_its_conversation) {
+  Batcher batcher(options(), clock, ids, metrics);
+  submit(batcher, "first", {text("a", 1)});
+  BOOST_TEST_REQUIRE(acks.all());
+  auto answer = text("b", 2);
+  answer.references = {"unknown", "a:1"};
+  submit(batcher, "answer", {answer});
+  BOOST_TEST_REQUIRE(acks.all());
+  auto again = text("c", 3);
+  again.references = {"b:2"};
+  submit(batcher, "again", {again, text("d", 4)});
+  BOOST_TEST_REQUIRE(acks.all());
+  BOOST_TEST(value("select string_agg(c.remote_thread || ':' || h.message_count, ' ' order by"
+                   " c.remote_thread) from conversation c join conversation_head h"
+                   " on h.conversation_id = c.id") == "a:3 d:1");
+}
+
+BOOST_AUTO_TEST_CASE(messages_of_one_batch_that_name_each_other_are_one_conversation) {
+  auto holder = owner.begin(store::Scope::none());
+  BOOST_TEST_REQUIRE(
+      holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
+  Batcher batcher(options(), clock, ids, metrics);
+  submit(batcher, "warm", {text("warm", 1)});
+  auto second = text("b", 3);
+  second.references = {"a:2"};
+  auto third = text("c", 4);
+  third.references = {"b:3"};
+  submit(batcher, "one delivery", {text("a", 2), second});
+  submit(batcher, "another", {third});
+  BOOST_TEST_REQUIRE(holder->commit().has_value());
+  BOOST_TEST_REQUIRE(acks.all());
+  BOOST_TEST(value("select message_count from conversation_head h join conversation c on c.id ="
+                   " h.conversation_id where c.remote_thread = 'a'") == "3");
+  BOOST_TEST(value("select count(*) from conversation") == "2");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_in_a_thread_that_moved_follows_it) {
+  Batcher batcher(options(), clock, ids, metrics);
+  submit(batcher, "first", {text("-512", 1)});
+  auto move = text("-512", 2);
+  move.kind = connector::EventKind::thread_moved;
+  move.text = "-1002";
+  submit(batcher, "move", {move});
+  auto answer = text("-512", 3);
+  answer.references = {"-512:1"};
+  submit(batcher, "answer", {answer});
+  BOOST_TEST_REQUIRE(acks.all());
+  BOOST_TEST(value("select count(*) from conversation") == "1");
+  BOOST_TEST(value("select remote_thread from conversation") == "-1002");
+}
+
+BOOST_AUTO_TEST_CASE(two_people_in_one_thread_are_two_contacts_of_one_conversation) {
+  Batcher batcher(options(), clock, ids, metrics);
+  const auto from = [&](const std::string& person, int number) {
+    auto e = text("thread", number);
+    e.contact = person;
+    e.contact_name = person;
+    return e;
+  };
+  for (int i = 0; i < 6; ++i) {
+    submit(batcher, std::to_string(i), {from(i % 2 == 0 ? "ana" : "bob", i)});
+    BOOST_TEST_REQUIRE(acks.all());
+  }
+  BOOST_TEST(value("select count(*) from conversation") == "1");
+  BOOST_TEST(
+      value("select string_agg(x, ' ' order by x) from (select c.name || ':' || count(*) as x"
+            " from message m join contact c on c.id = m.sender_id group by c.name) t") ==
+      "ana:3 bob:3");
+}
+
+BOOST_AUTO_TEST_CASE(an_echo_in_a_known_thread_is_compared_with_what_is_here) {
+  Batcher batcher(options(), clock, ids, metrics);
+  submit(batcher, "in", {text("55", 1)});
+  BOOST_TEST_REQUIRE(acks.all());
+  auto echo = text("55", 2);
+  echo.kind = connector::EventKind::echo;
+  echo.message = "55:1";
+  submit(batcher, "of what is here", {echo});
+  auto other = text("55", 3);
+  other.kind = connector::EventKind::echo;
+  submit(batcher, "from a phone", {other});
+  BOOST_TEST_REQUIRE(acks.all());
+  BOOST_TEST(acks.count(Ack::committed) == 3U);
+  BOOST_TEST(value("select string_agg(sender_type::text, ',' order by sort_at) from message") ==
+             "0,1");
+  BOOST_TEST(value("select count(*) from event_key") == "3");
+}
+
+BOOST_AUTO_TEST_CASE(a_delivery_with_rows_may_be_quarantined_besides) {
+  Batcher batcher(options(), clock, ids, metrics);
+  auto made = delivery("both", {text("55", 1)});
+  made->quarantine = "no channel stands for account 7";
+  BOOST_TEST_REQUIRE(batcher.submit(made));
+  BOOST_TEST_REQUIRE(acks.all());
+  BOOST_TEST((acks.of("both") == Ack::committed));
+  BOOST_TEST(value("select count(*) from message") == "1");
+  BOOST_TEST(value("select reason from quarantine") == "no channel stands for account 7");
+}
+
+BOOST_AUTO_TEST_CASE(large_deliveries_do_not_share_a_transaction) {
+  auto holder = owner.begin(store::Scope::none());
+  BOOST_TEST_REQUIRE(
+      holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
+  auto small = options();
+  small.max_batch_bytes = 1'000'000;
+  Batcher batcher(small, clock, ids, metrics);
+  submit(batcher, "warm", {text("warm", 100)});
+  for (int i = 0; i < 6; ++i) {
+    auto e = text("55", i);
+    e.attachments = {{.kind = "file", .content = std::string(400'000, 'x')}};
+    submit(batcher, std::to_string(i), {e});
+  }
+  BOOST_TEST_REQUIRE(holder->commit().has_value());
+  BOOST_TEST_REQUIRE(acks.all());
+  BOOST_TEST(acks.count(Ack::committed) == 7U);
+  BOOST_TEST(value("select count(*) from media where size = 400000") == "6");
+  // Two at a time, behind the first batch.
+  BOOST_TEST(value("select max(n) from (select count(*) as n from media group by xmin::text) x") ==
+             "2");
+}
+
+BOOST_AUTO_TEST_CASE(the_queue_is_bounded_by_the_bytes_of_attachments_too) {
+  auto holder = owner.begin(store::Scope::none());
+  BOOST_TEST_REQUIRE(
+      holder->run({"lock table backchannel.event_key in exclusive mode", {}}).has_value());
+  auto small = options();
+  small.max_queued_bytes = 1'000'000;
+  Batcher batcher(small, clock, ids, metrics);
+  std::unique_ptr<Delivery> refused;
+  int taken = 0;
+  for (int i = 0; i < 10 && !refused; ++i) {
+    auto e = text("55", i);
+    e.attachments = {{.kind = "file", .content = std::string(400'000, 'x')}};
+    auto made = delivery(std::to_string(i), {e});
+    if (batcher.submit(made)) {
+      ++taken;
+    } else {
+      refused = std::move(made);
+    }
+  }
+  BOOST_TEST_REQUIRE(refused != nullptr);
+  BOOST_TEST(taken <= 4);  // two in the queue, and what the committer had taken
+  refused->done(Ack::unavailable);
+  BOOST_TEST_REQUIRE(holder->commit().has_value());
+  BOOST_TEST_REQUIRE(acks.all());
+}
+
 BOOST_AUTO_TEST_CASE(without_a_database_deliveries_are_unavailable_within_their_deadline) {
   auto dead = options();
   dead.session.conninfo = Secret("host=127.0.0.1 port=1 dbname=x");
   const auto begun = clock.steady_ms();
   {
     Batcher batcher(dead, clock, ids, metrics);
-    for (int i = 0; i < 100; ++i) submit(batcher, std::to_string(i), {text("55", i)});
+    for (int i = 0; i < 100; ++i) {
+      auto e = text("55", i);
+      if (i % 2 == 0) e.references = {"another"};  // that has to be looked up first
+      submit(batcher, std::to_string(i), {e});
+    }
     BOOST_TEST_REQUIRE(acks.all());
   }
   BOOST_TEST(acks.count(Ack::unavailable) == 100U);

@@ -129,6 +129,91 @@ BOOST_AUTO_TEST_CASE(an_attachment_has_the_fields_of_the_contract) {
   BOOST_TEST(first["width"].text_or("") == "1280");
 }
 
+BOOST_AUTO_TEST_CASE(an_attachment_keeps_its_id_through_every_redelivery_and_shares_it_with_none) {
+  auto e = event(EventKind::message);
+  e.attachments = {{.kind = "image", .media_id = "a"}, {.kind = "image", .media_id = "a"}};
+  const auto ids_of = [&] {
+    const auto row = message(e);
+    return std::vector<Uuid>{row.media.at(0).id, row.media.at(1).id};
+  };
+  const auto first = ids_of();
+  context.now_ms += 3'600'000;
+  BOOST_TEST((ids_of() == first));
+  BOOST_TEST((first[0] != first[1]));
+  // Version 8 and the variant of RFC 9562.
+  BOOST_TEST(first[0].text()[14] == '8');
+  BOOST_TEST(std::string("89ab").find(first[0].text()[19]) != std::string::npos);
+  const auto channel = context.channel;
+  context.channel = domain::ChannelId(ids.next());
+  BOOST_TEST((ids_of()[0] != first[0]));
+  context.channel = channel;
+  e.key = "another event";
+  BOOST_TEST((ids_of()[0] != first[0]));
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_came_go_beside_the_message_and_never_into_it) {
+  auto e = event(EventKind::message);
+  e.attachments = {{.kind = "file",
+                    .url = "https://cdn.example/x",
+                    .mime_type = "application/pdf",
+                    .file_name = "bill.pdf",
+                    .size = 7,
+                    .extra = {{"content_id", "c1"}},
+                    .content = "%PDF bytes"}};
+  const auto row = message(e);
+  BOOST_TEST_REQUIRE(row.media.size() == 1u);
+  BOOST_TEST(*row.media[0].body == "%PDF bytes");
+  BOOST_TEST(row.media[0].source ==
+             R"({"kind":"file","media_id":"","mime_type":"application/pdf","file_name":"bill.pdf",)"
+             R"("size":10,"extra":{"content_id":"c1"}})");
+  BOOST_TEST(*row.attachments ==
+             R"([{"id":")" + row.media[0].id.text() +
+                 R"(","type":"file","url":null,"content_type":"application/pdf","size":10,)"
+                 R"("name":"bill.pdf","state":"ready","content_id":"c1"}])");
+}
+
+BOOST_AUTO_TEST_CASE(what_has_a_public_url_or_no_bytes_is_shown_as_it_is) {
+  auto e = event(EventKind::message);
+  e.attachments = {{.kind = "image", .url = "https://cdn.example/x", .media_id = "m"},
+                   {.kind = "location", .extra = {{"latitude", "1.5"}}}};
+  const auto row = message(e);
+  BOOST_TEST(row.media.empty());
+  const auto json = sdk::json::Document::parse(*row.attachments);
+  BOOST_TEST(json->root().at(0)["state"].text_or("") == "ready");
+  BOOST_TEST(json->root().at(0)["url"].text_or("") == "https://cdn.example/x");
+  BOOST_TEST(json->root().at(1)["state"].text_or("") == "ready");
+  BOOST_TEST(json->root().at(1)["url"].is_null());
+}
+
+BOOST_AUTO_TEST_CASE(a_status_may_name_our_message_and_all_before_it) {
+  auto status = event(EventKind::status);
+  status.state = "read";
+  BOOST_TEST(!change(status).message_key.has_value());
+  BOOST_TEST(!change(status).up_to);
+  status.extra = {{"message_key", "0199a1b2-0000-7000-8000-000000000001"}, {"up_to", "1"}};
+  BOOST_TEST(change(status).message_key->text() == "0199a1b2-0000-7000-8000-000000000001");
+  BOOST_TEST(change(status).up_to);
+  status.extra = {{"message_key", "' or true --"}, {"up_to", "true"}};
+  BOOST_TEST(!change(status).message_key.has_value());
+  BOOST_TEST(!change(status).up_to);
+  // Only a status means it so.
+  auto reaction = event(EventKind::reaction);
+  reaction.extra = {{"message_key", "0199a1b2-0000-7000-8000-000000000001"}, {"up_to", "1"}};
+  BOOST_TEST(!change(reaction).message_key.has_value());
+  BOOST_TEST(!change(reaction).up_to);
+}
+
+BOOST_AUTO_TEST_CASE(references_belong_to_messages_echoes_and_notices) {
+  for (const auto kind : {EventKind::message, EventKind::echo, EventKind::notice}) {
+    auto e = event(kind);
+    e.references = {"<2@x>", "<1@x>"};
+    BOOST_TEST(message(e).references == e.references, boost::test_tools::per_element());
+  }
+  auto pressed = event(EventKind::callback);
+  pressed.references = {"<1@x>"};
+  BOOST_TEST(message(pressed).references.empty());
+}
+
 BOOST_AUTO_TEST_CASE(who_speaks_follows_from_the_kind) {
   BOOST_TEST((message(event(EventKind::echo)).sender_type == domain::SenderType::agent));
   BOOST_TEST((message(event(EventKind::notice)).sender_type == domain::SenderType::system));

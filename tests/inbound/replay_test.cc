@@ -5,6 +5,7 @@
 #include "gateway/inbound/normalize.h"
 #include "gateway/inbound/store_events.h"
 #include "tests/support/database.h"
+#include "tests/support/postgres.h"
 
 using namespace gateway;           // NOLINT(google-build-using-namespace)
 using namespace gateway::inbound;  // NOLINT(google-build-using-namespace)
@@ -19,6 +20,11 @@ struct Fixture : test_support::Database {
   std::unique_ptr<plugins::Connector> connector =
       *plugins::load_connector(BACKCHANNEL_BINARY_DIR "/connectors/telegram.so");
   LiveChannel live{business, channel, "telegram", {}, true, connector.get()};
+  test_support::TempFolder folder{"replay"};
+  secrets::Keyring keyring = *secrets::Keyring::load_or_create((folder.path() / "keys").string());
+  store::Vault vault{keyring};
+  plugins::Registry registry;
+  ChannelContext context{vault, registry, "", {}};
 
   static std::string update(int number, const std::string& text) {
     const std::string n = std::to_string(number);
@@ -45,7 +51,7 @@ struct Fixture : test_support::Database {
   }
   // "deliveries stored events not_understood"
   std::string run(ReplayMode mode = ReplayMode::store) {
-    const auto report = replay(gateway, live, ids, mode);
+    const auto report = replay(gateway, context, live, ids, mode);
     if (!report) return report.error().message;
     return std::to_string(report->deliveries) + " " + std::to_string(report->stored) + " " +
            std::to_string(report->events) + " " + std::to_string(report->not_understood);

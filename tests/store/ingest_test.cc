@@ -345,6 +345,69 @@ BOOST_AUTO_TEST_CASE(a_kind_nobody_knows_keeps_its_key_and_bytes) {
   BOOST_TEST(value("select count(*) from message") == "0");
 }
 
+BOOST_AUTO_TEST_CASE(attachments_with_bytes_or_to_be_fetched_have_a_row_by_either_way) {
+  const auto with_media = [&](int key) {
+    auto row = text("55", key, key);
+    const auto bytes = std::make_shared<const std::string>("bytes of " + std::to_string(key));
+    row.media = {
+        {ids.next(), R"({"kind":"file","mime_type":"text/plain","size":9})", bytes},
+        {ids.next(), R"({"kind":"image","media_id":"m","mime_type":"","size":null})", nullptr}};
+    return row;
+  };
+  const auto first = with_media(1);
+  const auto opened = ingest_resolve(gateway, view({text("55", 0, 9), first}));
+  BOOST_TEST_REQUIRE(opened.has_value(), test_support::why(opened));
+  auto second = with_media(2);
+  auto third = text("55", 3, 3);
+  for (auto* row : {&second, &third}) {
+    row->conversation = opened->front().conversation;
+    row->contact = opened->front().contact;
+  }
+  const auto known = ingest_known(gateway, view({third, second}));
+  BOOST_TEST_REQUIRE(known.has_value(), test_support::why(known));
+  BOOST_TEST(value("select string_agg(message_remote_id || '|' || state || '|' ||"
+                   " coalesce(convert_from(body, 'UTF8'), '-') || '|' || coalesce(size::text, '-')"
+                   " || '|' || coalesce(content_type, '-') || '|' || (sha256 is not distinct from"
+                   " sha256(body)), ' ' order by message_remote_id, state) from media") ==
+             "55:1|0|-|-|-|true 55:1|1|bytes of 1|10|text/plain|true"
+             " 55:2|0|-|-|-|true 55:2|1|bytes of 2|10|text/plain|true");
+  BOOST_TEST(value("select bool_and(tenant_id = '" + business.text() + "' and channel_id = '" +
+                   channel.text() + "') from media") == "t");
+}
+
+BOOST_AUTO_TEST_CASE(a_redelivery_does_not_bring_back_media_that_were_removed) {
+  auto row = text("55", 0, 1);
+  row.media = {{ids.next(), R"({"kind":"file"})", std::make_shared<const std::string>("abc")}};
+  resolve({row});
+  change("delete from backchannel.media");
+  auto again = text("55", 0, 1);
+  again.media = row.media;
+  BOOST_TEST(resolve({again}) == 0U);
+  again.conversation =
+      domain::ConversationId(*Uuid::parse(value("select id::text from conversation")));
+  BOOST_TEST(ingest_known(gateway, view({again}))->empty());
+  BOOST_TEST(value("select count(*) from media") == "0");
+}
+
+BOOST_AUTO_TEST_CASE(the_attachments_of_an_edit_have_rows_too) {
+  resolve({text("55", 0, 1)});
+  InboundChange edit;
+  edit.channel = channel;
+  edit.key.bytes[0] = 1;
+  edit.id = ids.next();
+  edit.kind = 3;
+  edit.at_ms = kMorning + 60'000;
+  edit.target = "55:1";
+  edit.attachments = "[]";
+  edit.media = {{ids.next(), R"({"kind":"image","media_id":"m"})", nullptr},
+                {ids.next(), R"({"kind":"file"})", std::make_shared<const std::string>("abc")}};
+  const std::vector<const InboundChange*> changes = {&edit};
+  BOOST_TEST(ingest_changes(gateway, changes).has_value());
+  BOOST_TEST(
+      value("select string_agg(state || message_remote_id, ',' order by state) from media") ==
+      "055:1,155:1");
+}
+
 BOOST_AUTO_TEST_CASE(quarantined_bytes_are_kept_once_and_exactly) {
   const RawDelivery odd{std::string("\0\xff{", 3), "application/json"};
   const Quarantined entry{channel, ids.next(), ids.next(), "no JSON", &odd};
