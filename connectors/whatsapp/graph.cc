@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "connectors/sdk/crypto.h"
+#include "connectors/sdk/meta.h"
 #include "connectors/sdk/text.h"
 
 namespace whatsapp {
@@ -25,7 +26,6 @@ constexpr std::string_view kProof = "appsecret_proof";
 constexpr std::int64_t kSecond = 1000;
 constexpr std::int64_t kMinute = 60 * kSecond;
 constexpr std::int64_t kHour = 60 * kMinute;
-constexpr std::size_t kMaxHeaderBytes = 16u << 10;
 
 enum class Meaning {
   credentials,  // the token or the account behind it; nothing will work until somebody acts
@@ -122,24 +122,9 @@ std::optional<Code> meaning_of(std::int64_t code) {
   return std::nullopt;
 }
 
-// "{"<business>":[{"type":"whatsapp","estimated_time_to_regain_access":12}]}", in minutes.
-std::int64_t regain_access_ms(const Response& response) {
-  const std::string_view header = response.header("x-business-use-case-usage");
-  if (header.empty() || header.size() > kMaxHeaderBytes) return 0;
-  const auto document = sdk::json::Document::parse(header);
-  if (!document) return 0;
-  std::int64_t minutes = 0;
-  for (const auto& [business, usages] : document->root().members()) {
-    for (const Value usage : usages.elements()) {
-      minutes = std::max(minutes, usage["estimated_time_to_regain_access"].integer().value_or(0));
-    }
-  }
-  return std::min(minutes, kHour / kMinute) * kMinute;
-}
-
 std::int64_t wait_ms(const Channel& channel, const Answer& answer, std::int64_t otherwise) {
   const std::int64_t told = std::max(connector::retry_after_ms(answer.response(), channel.now_ms),
-                                     regain_access_ms(answer.response()));
+                                     connector::meta::usage_wait_ms(answer.response()));
   return told > 0 ? told : otherwise;
 }
 

@@ -5,12 +5,12 @@
 #include <optional>
 #include <set>
 
+#include "connectors/sdk/meta.h"
 #include "connectors/sdk/text.h"
 #include "connectors/whatsapp/change.h"
 #include "connectors/whatsapp/content.h"
 #include "connectors/whatsapp/graph.h"
 #include "connectors/whatsapp/people.h"
-#include "connectors/whatsapp/verify.h"
 
 namespace whatsapp {
 namespace {
@@ -484,13 +484,8 @@ Fail not_understood(std::string why) { return {.code = Failure::permanent, .why 
 }  // namespace
 
 connector::ReceiveResult receive(const Channel& channel, const connector::Request& request) {
-  if (request.method == "GET") {
-    auto challenge = challenge_of(request);
-    if (!challenge) return not_understood("the request is no handshake");
-    connector::Received received;
-    received.reply = {
-        .status = 200, .headers = {{"content-type", "text/plain"}}, .body = *std::move(challenge)};
-    return received;
+  if (auto reply = connector::meta::handshake_reply(request)) {
+    return connector::Received{.events = {}, .reply = std::move(reply)};
   }
   const auto document = sdk::json::Document::parse(request.body, kDeliveryLimits);
   if (!document) return not_understood("the delivery " + document.error().reason);

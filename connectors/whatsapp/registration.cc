@@ -3,6 +3,7 @@
 #include <string>
 
 #include "connectors/sdk/json.h"
+#include "connectors/sdk/meta.h"
 #include "connectors/sdk/text.h"
 #include "connectors/whatsapp/graph.h"
 #include "connectors/whatsapp/people.h"
@@ -98,10 +99,11 @@ struct Registration {
     return std::move(done);
   }
 
-  // A human enters the callback URL and the verify token at the app; the schema's "x-setup" says so
-  // to the gateway, so that the token is in no result.
+  // A human enters the callback URL and the verify token at the app.
   Step finish_by_hand(const std::string& why) {
     done.results.emplace_back("registration", "manual");
+    done.results.emplace_back("instruction.callback_url", callback_url(channel));
+    done.results.emplace_back("instruction.verify_token", channel.setting("verify_token"));
     if (!why.empty()) warn("WhatsApp does not let the gateway set the callback URL: " + why);
     return finish("");
   }
@@ -258,7 +260,7 @@ Step register_webhook(const Channel& channel, std::span<const Response> so_far) 
                     digits_in(number.root()["display_phone_number"].text_or("")));
   registration.keep("verified_name", number.root()["verified_name"].text_or(""));
   registration.confirm(std::string(channel.setting("phone_number_id")));
-  registration.confirm(account_of_token(channel.setting("verify_token")));
+  registration.confirm(connector::meta::handshake_account(channel.setting("verify_token")));
 
   if (callback_url(channel).size() > kMaxUrlCharacters) {
     return registration.finish_by_hand("it is longer than 200 characters");

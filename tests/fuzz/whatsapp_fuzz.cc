@@ -64,15 +64,13 @@ void check_handshake(std::string_view query) {
                         .query = std::string(query),
                         .headers = {},
                         .body = {}};
+  (void)whatsapp::accounts(request);
   const bool accepted = whatsapp::verify(a_channel(), request) == Verdict::accept;
   const auto received = whatsapp::receive(a_channel(), request);
-  (void)whatsapp::accounts(request);
-  if (accepted) {
-    const auto form = sdk::parse_form(query);
-    require(sdk::find(form, "hub.verify_token") == kToken);
-    require(received.has_value() && received->reply.has_value());
-  }
-  if (!received || !received->reply) return;
+  require(received.has_value() && received->events.empty() && received->reply.has_value());
+  if (!accepted) return;
+  const auto form = sdk::parse_form(query);
+  require(sdk::find(form, "hub.verify_token") == kToken);
   const std::string& echo = received->reply->body;
   require(!echo.empty() && echo.size() <= 256 && std::all_of(echo.begin(), echo.end(), is_plain));
 }
