@@ -268,15 +268,13 @@ struct App::Graph {
     out.public_url = public_url;
     out.upstreams = settings.upstreams;
     out.private_hosts = settings.private_hosts;
-    out.deployment = {{"meta_app_secret", std::string(settings.meta_app_secret.reveal())}};
+    out.deployment = deployment_of(settings);
     out.channel_changed = [this](domain::ChannelId channel) { hooks->forget(channel); };
     out.store_events = [this](store::Session& db, domain::BusinessId, domain::ChannelId channel,
                               std::span<const connector::Event> events,
                               std::span<const store::Query> also) -> Result<> {
-      auto stored = inbound::store_events(db, {channel, clock.now_ms(), true}, events, ids);
+      auto stored = inbound::store_events(db, {channel, clock.now_ms(), true}, events, ids, also);
       if (!stored) return std::move(stored).error();
-      auto moved = db.run(store::Scope::none(), also);
-      if (!moved) return std::move(moved).error();
       return {};
     };
     dispatcher.emplace(sessions("outbound"), *registry, *vault, clock, ids, metrics,
@@ -316,7 +314,8 @@ struct App::Graph {
                                      .cors_origins = {"*"},
                                      .operator_token = settings.operator_token,
                                      .trusted_proxies = std::move(*proxies),
-                                     .expose_channel_secrets = settings.expose_channel_secrets}});
+                                     .expose_channel_secrets = settings.expose_channel_secrets},
+                        .deployment = deployment_of(settings)});
     server.emplace(http::ServerOptions{.address = settings.http.address,
                                        .port = settings.http.port,
                                        .reactors = reactors(settings)},

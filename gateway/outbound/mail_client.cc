@@ -153,8 +153,10 @@ MailClient::~MailClient() {
     const std::lock_guard lock(impl_->mutex);
     impl_->stopping = true;
     for (const auto& worker : impl_->workers) {
-      if (worker->job != nullptr) worker->job->mail.cancelled = true;
-      worker->transfer.cut();
+      if (worker->job != nullptr) {
+        worker->job->mail.cancelled = true;
+        worker->transfer.cut();
+      }
       worker->work.notify_one();
     }
   }

@@ -300,7 +300,8 @@ void Registrar::put_back(const RunPtr& run, std::int64_t delay_ms) {
 
 // False: the job was put back.
 bool Registrar::may_ask(const RunPtr& run, const connector::Call& call_to_make) {
-  const bool is_big = context_.http.answer_limit(call_to_make) > kBigAnswerBytes;
+  const bool is_big =
+      context_.http.answer_limit(call_to_make) > kBigAnswerBytes || run->run->is_big();
   if (is_big && run->big == nullptr) {
     run->big = context_.big.take();
     if (run->big == nullptr) {

@@ -7,6 +7,7 @@
 #include "connectors/sdk/json.h"
 #include "connectors/sdk/text.h"
 #include "gateway/base/log.h"
+#include "gateway/outbound/mail_transfer.h"
 #include "gateway/outbound/transcript.h"
 
 namespace gateway::outbound {
@@ -263,7 +264,8 @@ void Sender::put_back(const SendPtr& send, std::int64_t delay_ms) {
 
 // False: it was put back.
 bool Sender::may_ask(const SendPtr& send, const connector::Call& call_to_make) {
-  const bool is_big = context_.http.answer_limit(call_to_make) > kBigAnswerBytes;
+  const bool is_big =
+      context_.http.answer_limit(call_to_make) > kBigAnswerBytes || send->run->is_big();
   if (is_big && send->big == nullptr) {
     send->big = context_.big.take();
     if (send->big == nullptr) {
@@ -347,10 +349,12 @@ void Sender::ask(SendPtr send, std::shared_ptr<connector::Call> call_to_make) {
 
 void Sender::call(SendPtr send, const std::shared_ptr<connector::Call>& call_to_make) {
   const std::int64_t started_ms = now();
+  const bool is_mail = is_mail_scheme(call_to_make->url.substr(0, call_to_make->url.find(':')));
   auto started = context_.http.start(
-      std::move(*call_to_make), [this, send, started_ms](connector::Response response) {
+      std::move(*call_to_make), [this, send, started_ms, is_mail](connector::Response response) {
         seconds_.observe(static_cast<double>(now() - started_ms) / 1000);
-        if (response.status == 0 || response.status >= 500) {
+        // A mail server that refuses a recipient with 550 is in good health.
+        if (response.status == 0 || (response.status >= 500 && !is_mail)) {
           breaker_.silent(send->head.channel_id);
         } else {
           breaker_.answered(send->head.channel_id);

@@ -432,7 +432,7 @@ class Contract {
     std::vector<Failure> allowed;
   };
 
-  // A mail server's numbers mean other things: 4yz is for now, 5yz for ever.
+  // A mail server's numbers mean other things: 4yz passes, 5yz stays.
   static std::vector<Trouble> mail_troubles(bool sends) {
     std::vector<Trouble> all{
         {"401", {.status = 401, .body = "535 5.7.8 refused"}, {Failure::auth}},

@@ -18,6 +18,8 @@ constexpr const char* kSchema = R"({
 })";
 #elif defined(FAKE_pigeon)
 constexpr const char* kType = "pigeon";
+constexpr auto kAccounts = nullptr;
+constexpr std::uint64_t kMaxBody = 0;
 constexpr const char* kSchema = R"({
   "title": "Carrier pigeon",
   "description": "One loft.",

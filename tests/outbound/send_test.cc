@@ -809,4 +809,24 @@ BOOST_AUTO_TEST_CASE(mail_is_sent_once_or_in_doubt_or_again_as_its_server_says) 
   BOOST_TEST(world.message(later) == "0");
 }
 
+BOOST_AUTO_TEST_CASE(a_mail_server_that_refuses_is_not_taken_for_one_that_is_silent) {
+  constexpr int kRefused = gateway::outbound::Breaker::kFailures + 2;
+  test_support::TestCa ca((test_support::TempFolder("send-mail").path().string() + ".pem"));
+  test_support::SmtpServer server(
+      {.tls = ca.server("IP:127.0.0.1"), .rule = [](const std::string& command) {
+         return std::string(command.starts_with("RCPT") ? "550 5.1.1 no such user\r\n" : "");
+       }});
+  Fixture world(fine);
+  auto outbound = world.start([&](auto& options) {
+    options.upstreams.emplace_back("smtp://mail.example:587",
+                                   "smtp://127.0.0.1:" + std::to_string(server.port()));
+    options.http.mail.ca_file = ca.file();
+  });
+  for (int i = 0; i < kRefused; ++i) world.say("mail:gone@example.net");
+  outbound->wake();
+  BOOST_TEST(eventually([&] { return world.value("select count(*) from outbox") == "0"; }));
+  BOOST_TEST(server.count("RCPT") == kRefused);
+  BOOST_TEST(world.value("select count(*) from channel_pause") == "0");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
