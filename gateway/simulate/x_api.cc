@@ -39,8 +39,7 @@ std::string basic_secret(const HttpRequest& request, std::string& key) {
 }
 
 bool is_form(const HttpRequest& request) {
-  return sdk::lower_ascii(request.content_type)
-             .rfind("application/x-www-form-urlencoded", 0) == 0;
+  return sdk::lower_ascii(request.content_type).rfind("application/x-www-form-urlencoded", 0) == 0;
 }
 
 // "yyyymmddhhmm" in UTC as milliseconds; absent where it is none.
@@ -59,8 +58,9 @@ std::optional<std::int64_t> minute_of(std::string_view text) {
 }
 
 std::size_t characters(std::string_view utf8) {
-  return static_cast<std::size_t>(std::count_if(
-      utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 }  // namespace
@@ -69,8 +69,9 @@ HttpReply XSimulator::problem(int status, std::string_view title, std::string_vi
                               std::string_view type, int code) const {
   Members members;
   if (code != 0) {
-    members.emplace_back("errors", array({object({{"code", std::to_string(code)},
-                                                  {"message", json_text(detail)}})}));
+    members.emplace_back(
+        "errors",
+        array({object({{"code", std::to_string(code)}, {"message", json_text(detail)}})}));
   }
   members.insert(members.end(), {{"title", json_text(title)},
                                  {"detail", json_text(detail)},
@@ -86,10 +87,10 @@ HttpReply XSimulator::problem(int status, std::string_view title, std::string_vi
 HttpReply XSimulator::refusal(const CallFault& fault, const HttpRequest&) {
   if (fault.kind == CallFault::Kind::too_many_requests) {
     HttpReply reply = problem(429, "Too Many Requests", "Too Many Requests");
-    reply.headers = {{"x-rate-limit-limit", "15"},
-                     {"x-rate-limit-remaining", "0"},
-                     {"x-rate-limit-reset",
-                      std::to_string(clock_.now_ms() / 1'000 + fault.retry_after)}};
+    reply.headers = {
+        {"x-rate-limit-limit", "15"},
+        {"x-rate-limit-remaining", "0"},
+        {"x-rate-limit-reset", std::to_string(clock_.now_ms() / 1'000 + fault.retry_after)}};
     return reply;
   }
   if (fault.kind == CallFault::Kind::refuse) {
@@ -102,8 +103,8 @@ HttpReply XSimulator::refusal(const CallFault& fault, const HttpRequest&) {
 
 std::string XSimulator::account_of(const HttpRequest& request) const {
   const auto parameters = parse_oauth1(header(request.headers, "authorization"));
-  const std::string token(
-      parameters ? sdk::find(*parameters, "oauth_token").value_or("") : bearer_token(request));
+  const std::string token(parameters ? sdk::find(*parameters, "oauth_token").value_or("")
+                                     : bearer_token(request));
   for (const auto& [id, user] : users_) {
     if (token == user.given.access_token || (!token.empty() && token == user.given.oauth2_token)) {
       return id;
@@ -124,8 +125,7 @@ Result<XSimulator::Caller> XSimulator::authenticate(const HttpRequest& request) 
       if (sdk::equal_secret(token, app.given.bearer)) return Caller{&app, nullptr};
     }
     for (const auto& [id, user] : users_) {
-      if (!user.given.oauth2_token.empty() &&
-          sdk::equal_secret(token, user.given.oauth2_token)) {
+      if (!user.given.oauth2_token.empty() && sdk::equal_secret(token, user.given.oauth2_token)) {
         if (user.revoked) return refuse("Unauthorized");
         return Caller{&apps_.at(user.given.consumer_key), &user};
       }
@@ -173,8 +173,8 @@ Result<XSimulator::Caller> XSimulator::authenticate(const HttpRequest& request) 
   return Caller{&app->second, user};
 }
 
-std::optional<HttpReply> XSimulator::count(const std::string& key, int limit,
-                                           std::int64_t window_s, Headers& headers) {
+std::optional<HttpReply> XSimulator::count(const std::string& key, int limit, std::int64_t window_s,
+                                           Headers& headers) {
   Window& window = windows_[key];
   const std::int64_t now_s = clock_.now_ms() / 1'000;
   if (window.resets_s <= now_s) window = {now_s + window_s, 0};
@@ -255,9 +255,8 @@ XSimulator::Answer XSimulator::route(const HttpRequest& request,
     } else {
       const std::string id = path[2] == "me" ? caller->user->given.id : path[2];
       const auto [username, name] = name_of(id);
-      answered = data(object({{"id", json_text(id)},
-                              {"name", json_text(name)},
-                              {"username", json_text(username)}}));
+      answered = data(object(
+          {{"id", json_text(id)}, {"name", json_text(name)}, {"username", json_text(username)}}));
     }
   }
   if (auto* const reply = std::get_if<HttpReply>(&answered)) {
@@ -297,8 +296,8 @@ HttpReply XSimulator::token_api(const HttpRequest& request) {
     return problem(403, "Forbidden", "Missing required parameter: grant_type", "about:blank", 170);
   }
   HttpReply reply;
-  reply.body = object({{"token_type", json_text("bearer")},
-                       {"access_token", json_text(app->second.given.bearer)}});
+  reply.body = object(
+      {{"token_type", json_text("bearer")}, {"access_token", json_text(app->second.given.bearer)}});
   return reply;
 }
 
@@ -307,8 +306,9 @@ HttpReply XSimulator::token_api(const HttpRequest& request) {
 XSimulator::Waiting XSimulator::crc(
     const App& app, const std::string& url,
     std::function<HttpReply(std::string problem, bool transient)> then) {
-  const std::string token = mint("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 32) +
-                            "-crc." + mint_digits(4);
+  const std::string token =
+      mint("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 32) + "-crc." +
+      mint_digits(4);
   const std::string expected =
       "sha256=" + sdk::base64(sdk::hmac_sha256(app.given.consumer_secret, token));
   Waiting waiting;
@@ -332,8 +332,9 @@ XSimulator::Waiting XSimulator::crc(
 
 XSimulator::Answer XSimulator::add_webhook(const App& app, const std::string& url) {
   const auto refuse = [this](std::string_view reason, std::string_view detail) {
-    HttpReply reply = problem(400, "Invalid Request", std::string(reason) + ": " + std::string(detail),
-                              "https://api.x.com/2/problems/invalid-request");
+    HttpReply reply =
+        problem(400, "Invalid Request", std::string(reason) + ": " + std::string(detail),
+                "https://api.x.com/2/problems/invalid-request");
     return reply;
   };
   if (url.empty() || characters(url) > kUrlCharacters) {
@@ -354,8 +355,7 @@ XSimulator::Answer XSimulator::add_webhook(const App& app, const std::string& ur
   }
   return crc(app, url, [this, key, url, refuse](const std::string& reason, bool) {
     if (!reason.empty()) {
-      return refuse("CrcValidationFailed",
-                    "Webhook URL does not meet the requirements. " + reason);
+      return refuse("CrcValidationFailed", "Webhook URL does not meet the requirements. " + reason);
     }
     Webhook made{mint_snowflake(), key, url, true, clock_.now_ms()};
     webhooks_.push_back(made);
@@ -532,10 +532,20 @@ HttpReply XSimulator::xaa_api(const HttpRequest& request, const std::vector<std:
   const auto document = Document::parse(request.body.empty() ? "{}" : request.body);
   const Value wish = document ? document->root() : Value();
   if (path.size() == 3 && request.method == "POST") {
-    constexpr std::string_view kTypes[] = {
-        "dm.received",   "dm.sent",   "dm.read",     "dm.indicate_typing", "post.mention.create",
-        "post.create",   "post.delete", "oauth.revoke", "chat.received",     "chat.sent",
-        "profile.update.bio", "follow.follow", "follow.unfollow", "like.create"};
+    constexpr std::string_view kTypes[] = {"dm.received",
+                                           "dm.sent",
+                                           "dm.read",
+                                           "dm.indicate_typing",
+                                           "post.mention.create",
+                                           "post.create",
+                                           "post.delete",
+                                           "oauth.revoke",
+                                           "chat.received",
+                                           "chat.sent",
+                                           "profile.update.bio",
+                                           "follow.follow",
+                                           "follow.unfollow",
+                                           "like.create"};
     Subscription made;
     made.event_type = wish["event_type"].text_or("");
     if (std::find(std::begin(kTypes), std::end(kTypes), made.event_type) == std::end(kTypes)) {
@@ -640,8 +650,7 @@ HttpReply XSimulator::dm_api(const HttpRequest& request, const std::vector<std::
     const std::size_t dash = path[2].find('-');
     const std::string& own = caller.user->given.id;
     const std::string first = path[2].substr(0, dash);
-    const std::string second =
-        dash == std::string::npos ? std::string() : path[2].substr(dash + 1);
+    const std::string second = dash == std::string::npos ? std::string() : path[2].substr(dash + 1);
     if (dash == std::string::npos || (first != own && second != own) ||
         conversation_of(first, second) != path[2]) {
       return problem(403, "Forbidden", "You are not a participant of this conversation");
@@ -668,8 +677,10 @@ HttpReply XSimulator::send_dm(const HttpRequest& request, const Caller& caller,
   }
   const std::string text(body["text"].text_or(""));
   const auto attachments = body["attachments"].elements();
-  if (body["text"].exists() && text.empty()) return invalid("$.text: must be at least 1 characters long");
-  if (text.empty() && attachments.empty()) return invalid("One of text and attachments is required");
+  if (body["text"].exists() && text.empty())
+    return invalid("$.text: must be at least 1 characters long");
+  if (text.empty() && attachments.empty())
+    return invalid("One of text and attachments is required");
   if (characters(text) > kDmCharacters) return invalid("$.text: is longer than 10000 characters");
   if (attachments.size() > 1) return invalid("$.attachments: at most one");
   const std::string own = caller.user->given.id;
@@ -722,8 +733,7 @@ HttpReply XSimulator::send_dm(const HttpRequest& request, const Caller& caller,
   read.xaa_payload = object({{"direct_message_mark_read_events", array({read.aaa_item})},
                              {"users", users_v2(read.people)}});
   tell({read}, scaled(kStatusAfterMs));
-  if (const auto person = people_.find(person_id);
-      options_.replies && person != people_.end()) {
+  if (const auto person = people_.find(person_id); options_.replies && person != people_.end()) {
     sender_.after(scaled(kReplyAfterMs), [this, own, key = person->second] {
       const std::lock_guard lock(mutex_);
       const auto wish = Document::parse(object({{"user", json_text(own)},
@@ -767,17 +777,16 @@ HttpReply XSimulator::list_dms(const HttpRequest& request, const Caller& caller)
                     {"sender_id", json_text(dm->sender_id)},
                     {"dm_conversation_id", json_text(conversation_of(dm->user_id, dm->person_id))}};
     if (!dm->media_id.empty()) {
-      members.emplace_back(
-          "attachments", object({{"media_keys", array({json_text("3_" + dm->media_id)})}}));
+      members.emplace_back("attachments",
+                           object({{"media_keys", array({json_text("3_" + dm->media_id)})}}));
     }
     list.push_back(object(members));
     people.insert(dm->sender_id);
   }
   for (const std::string& id : people) {
     const auto [username, name] = name_of(id);
-    users.push_back(object({{"id", json_text(id)},
-                            {"username", json_text(username)},
-                            {"name", json_text(name)}}));
+    users.push_back(object(
+        {{"id", json_text(id)}, {"username", json_text(username)}, {"name", json_text(name)}}));
   }
   Members meta{{"result_count", std::to_string(list.size())}};
   if (!next.empty()) meta.emplace_back("next_token", json_text(next));
@@ -816,12 +825,11 @@ HttpReply XSimulator::media_api(const HttpRequest& request, const std::vector<st
                     {"size", std::to_string(media.bytes.size())},
                     {"expires_after_secs", "86400"}};
     if (media.finalized && media.category == "dm_video") {
-      members.emplace_back(
-          "processing_info",
-          media.pending > 0 ? object({{"state", json_text("in_progress")},
-                                      {"check_after_secs", "1"},
-                                      {"progress_percent", "50"}})
-                            : object({{"state", json_text("succeeded")}}));
+      members.emplace_back("processing_info", media.pending > 0
+                                                  ? object({{"state", json_text("in_progress")},
+                                                            {"check_after_secs", "1"},
+                                                            {"progress_percent", "50"}})
+                                                  : object({{"state", json_text("succeeded")}}));
     }
     return object(members);
   };
@@ -834,8 +842,8 @@ HttpReply XSimulator::media_api(const HttpRequest& request, const std::vector<st
     media.category = wish["media_category"].text_or("");
     media.total = static_cast<std::size_t>(
         std::clamp<std::int64_t>(wish["total_bytes"].integer().value_or(0), 0, 1 << 30));
-    const std::size_t limit = media.category == "dm_image" ? 5u << 20
-                              : media.category == "dm_gif" ? 15u << 20
+    const std::size_t limit = media.category == "dm_image"   ? 5u << 20
+                              : media.category == "dm_gif"   ? 15u << 20
                               : media.category == "dm_video" ? 512u << 20
                                                              : 0;
     if (limit == 0) return invalid("media_category is not one of dm_image, dm_gif, dm_video");
@@ -896,10 +904,11 @@ HttpReply XSimulator::post_api(const HttpRequest& request, const Caller& caller)
   if (body["reply"].exists()) {
     const auto post = posts_.find(target);
     if (post == posts_.end() || post->second.second != caller.user->given.id) {
-      return problem(403, "Forbidden",
-                     "Reply to this conversation is not allowed because you have not been mentioned "
-                     "or otherwise engaged by the author of the post you are replying to.",
-                     "https://api.x.com/2/problems/client-forbidden");
+      return problem(
+          403, "Forbidden",
+          "Reply to this conversation is not allowed because you have not been mentioned "
+          "or otherwise engaged by the author of the post you are replying to.",
+          "https://api.x.com/2/problems/client-forbidden");
     }
   }
   const std::string id = mint_snowflake();

@@ -38,17 +38,22 @@ constexpr std::size_t kToldKept = 10'000;
 std::string html_escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else out += c;
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else
+      out += c;
   }
   return out;
 }
 
 std::size_t code_points(std::string_view utf8) {
-  return static_cast<std::size_t>(std::count_if(
-      utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 std::string entity_json(std::string_view url, std::string_view expanded, std::size_t begin,
@@ -56,9 +61,8 @@ std::string entity_json(std::string_view url, std::string_view expanded, std::si
   const std::size_t host = expanded.find("://");
   return object({{"url", json_text(url)},
                  {"expanded_url", json_text(expanded)},
-                 {"display_url", json_text(host == std::string_view::npos
-                                               ? expanded
-                                               : expanded.substr(host + 3))},
+                 {"display_url",
+                  json_text(host == std::string_view::npos ? expanded : expanded.substr(host + 3))},
                  {"indices", "[" + std::to_string(begin) + "," + std::to_string(end) + "]"}});
 }
 
@@ -127,8 +131,8 @@ bool XSimulator::wait_subscribed(const std::string& user_id,
   });
 }
 
-// A wrong token, a redirect or a TLS error make a webhook invalid at once; what may pass, a time-out
-// or 5xx, does not.
+// A wrong token, a redirect or a TLS error make a webhook invalid at once; what may pass, a
+// time-out or 5xx, does not.
 void XSimulator::check_webhooks() {
   const std::lock_guard lock(mutex_);
   for (const Webhook& webhook : webhooks_) {
@@ -150,9 +154,8 @@ void XSimulator::check_webhooks() {
 
 std::string XSimulator::say(const std::string& user_id, std::string_view who,
                             std::string_view text) {
-  const auto made = act(object({{"user", json_text(user_id)},
-                                {"from", json_text(who)},
-                                {"text", json_text(text)}}));
+  const auto made = act(
+      object({{"user", json_text(user_id)}, {"from", json_text(who)}, {"text", json_text(text)}}));
   if (!made) return {};
   const auto document = Document::parse(*made);
   return std::string(document->root()["ids"].at(0).text_or(""));
@@ -241,27 +244,27 @@ std::string XSimulator::users_v2(const std::set<std::string>& ids) const {
   for (const std::string& id : ids) {
     const auto [username, name] = name_of(id);
     members.emplace_back(
-        id, object({{"data",
-                     object({{"id", json_text(id)},
-                             {"name", json_text(name)},
-                             {"username", json_text(username)},
-                             {"description", json_text("")},
-                             {"url", json_text("")},
-                             {"protected", "false"},
-                             {"verified", "false"},
-                             {"verified_type", json_text("none")},
-                             {"created_at", json_text("2019-04-20T19:55:59.000Z")},
-                             {"profile_image_url",
-                              json_text("https://pbs.twimg.com/profile_images/" + id + ".jpg")},
-                             {"public_metrics",
-                              object({{"followers_count", "97"},
-                                      {"followers_count_str", json_text("97")}})}})}}));
+        id,
+        object({{"data", object({{"id", json_text(id)},
+                                 {"name", json_text(name)},
+                                 {"username", json_text(username)},
+                                 {"description", json_text("")},
+                                 {"url", json_text("")},
+                                 {"protected", "false"},
+                                 {"verified", "false"},
+                                 {"verified_type", json_text("none")},
+                                 {"created_at", json_text("2019-04-20T19:55:59.000Z")},
+                                 {"profile_image_url",
+                                  json_text("https://pbs.twimg.com/profile_images/" + id + ".jpg")},
+                                 {"public_metrics",
+                                  object({{"followers_count", "97"},
+                                          {"followers_count_str", json_text("97")}})}})}}));
   }
   return object(members);
 }
 
-// The message_create of both APIs. Links are shortened, text is escaped for HTML, indices count code
-// points; media has a link of its own at the text's end.
+// The message_create of both APIs. Links are shortened, text is escaped for HTML, indices count
+// code points; media has a link of its own at the text's end.
 XSimulator::Happened XSimulator::direct_message(const std::string& user_id,
                                                 const std::string& person_id, bool from_us,
                                                 const std::string& source_app, const Dm& dm,
@@ -294,19 +297,18 @@ XSimulator::Happened XSimulator::direct_message(const std::string& user_id,
     const bool video = media.category == "dm_video";
     const std::string file = "https://ton.twitter.com/1.1/ton/data/dm/" + dm.id + "/" +
                              dm.media_id + "/" + mint_hex(8) + (video ? ".mp4" : ".jpg");
-    Members one{{"id", dm.media_id},
-                {"id_str", json_text(dm.media_id)},
-                {"indices",
-                 "[" + std::to_string(begin) + "," + std::to_string(code_points(text)) + "]"},
-                {"media_url", json_text(file)},
-                {"media_url_https", json_text(file)},
-                {"url", json_text(shortened)},
-                {"display_url", json_text("pic.twitter.com/" + shortened.substr(13))},
-                {"expanded_url", json_text(expanded)},
-                {"type", json_text(video ? "video" : "photo")},
-                {"sizes", object({{"small", object({{"w", "680"},
-                                                    {"h", "510"},
-                                                    {"resize", json_text("fit")}})}})}};
+    Members one{
+        {"id", dm.media_id},
+        {"id_str", json_text(dm.media_id)},
+        {"indices", "[" + std::to_string(begin) + "," + std::to_string(code_points(text)) + "]"},
+        {"media_url", json_text(file)},
+        {"media_url_https", json_text(file)},
+        {"url", json_text(shortened)},
+        {"display_url", json_text("pic.twitter.com/" + shortened.substr(13))},
+        {"expanded_url", json_text(expanded)},
+        {"type", json_text(video ? "video" : "photo")},
+        {"sizes",
+         object({{"small", object({{"w", "680"}, {"h", "510"}, {"resize", json_text("fit")}})}})}};
     if (video) {
       one.emplace_back("video_info",
                        object({{"variants", array({object({{"bitrate", "320000"},
@@ -410,26 +412,26 @@ Result<std::vector<XSimulator::Happened>> XSimulator::make(Value wish,
     happened.aaa_name = "tweet_create_events";
     const std::string text = "@" + users_.at(user_id).given.username + " " + std::string(*mention);
     // The number is rounded as a double would be; the text has all digits.
-    happened.aaa_item =
-        object({{"created_at", json_text(rfc2822(clock_.now_ms()))},
-                {"id", id.substr(0, id.size() - 3) + "000"},
-                {"id_str", json_text(id)},
-                {"text", json_text(html_escaped(text))},
-                {"truncated", "false"},
-                {"in_reply_to_status_id_str", "null"},
-                {"user", object({{"id_str", json_text(person_id)},
-                                 {"screen_name", json_text(username)},
-                                 {"name", json_text(name)}})},
-                {"entities", object({{"hashtags", "[]"},
-                                     {"symbols", "[]"},
-                                     {"user_mentions", "[]"},
-                                     {"urls", "[]"}})}});
-    happened.xaa_payload = object({{"data", object({{"id", json_text(id)},
-                                                    {"text", json_text(text)},
-                                                    {"author_id", json_text(person_id)},
-                                                    {"created_at", json_text(iso_ms(clock_.now_ms()))},
-                                                    {"conversation_id", json_text(id)}})},
-                                   {"includes", object({{"users", users_v2(happened.people)}})}});
+    happened.aaa_item = object(
+        {{"created_at", json_text(rfc2822(clock_.now_ms()))},
+         {"id", id.substr(0, id.size() - 3) + "000"},
+         {"id_str", json_text(id)},
+         {"text", json_text(html_escaped(text))},
+         {"truncated", "false"},
+         {"in_reply_to_status_id_str", "null"},
+         {"user", object({{"id_str", json_text(person_id)},
+                          {"screen_name", json_text(username)},
+                          {"name", json_text(name)}})},
+         {"entities",
+          object(
+              {{"hashtags", "[]"}, {"symbols", "[]"}, {"user_mentions", "[]"}, {"urls", "[]"}})}});
+    happened.xaa_payload =
+        object({{"data", object({{"id", json_text(id)},
+                                 {"text", json_text(text)},
+                                 {"author_id", json_text(person_id)},
+                                 {"created_at", json_text(iso_ms(clock_.now_ms()))},
+                                 {"conversation_id", json_text(id)}})},
+                {"includes", object({{"users", users_v2(happened.people)}})}});
     return std::vector<Happened>{std::move(happened)};
   }
   const auto echo = wish["echo"].text();
@@ -471,14 +473,15 @@ Result<std::vector<XSimulator::Happened>> XSimulator::make(Value wish,
   }
   ids.push_back(dm.id);
   // Written in a client of X, by the customer or by the account's owner.
-  Happened made = direct_message(user_id, person_id, echo.has_value(), echo ? "3033300" : "", dm,
-                                 extra);
+  Happened made =
+      direct_message(user_id, person_id, echo.has_value(), echo ? "3033300" : "", dm, extra);
   dm.json = made.aaa_item;
   dms_.push_back(std::move(dm));
   return std::vector<Happened>{std::move(made)};
 }
 
-// To every subscription: one body per event in the Activity API, one for all of a user in the older.
+// To every subscription: one body per event in the Activity API, one for all of a user in the
+// older.
 void XSimulator::tell(const std::vector<Happened>& all, std::chrono::milliseconds delay) {
   std::size_t told = 0;
   for (const Happened& happened : all) {
@@ -492,9 +495,9 @@ void XSimulator::tell(const std::vector<Happened>& all, std::chrono::millisecond
         filter.emplace_back("user_id", json_text(subscription.user_id));
       }
       const bool chat = happened.event_type.rfind("chat.", 0) == 0;
-      const std::string uuid =
-          chat ? mint_uuid()
-               : std::to_string(static_cast<std::int64_t>((below(1ull << 32) << 32) | below(1ull << 32)));
+      const std::string uuid = chat ? mint_uuid()
+                                    : std::to_string(static_cast<std::int64_t>(
+                                          (below(1ull << 32) << 32) | below(1ull << 32)));
       Members data{{"event_uuid", json_text(uuid)},
                    {"filter", object(filter)},
                    {"event_type", json_text(happened.event_type)}};
@@ -517,9 +520,8 @@ void XSimulator::tell(const std::vector<Happened>& all, std::chrono::millisecond
         alone = happened.aaa_item;
         continue;
       }
-      auto list = std::find_if(lists.begin(), lists.end(), [&](const auto& known) {
-        return known.first == happened.aaa_name;
-      });
+      auto list = std::find_if(lists.begin(), lists.end(),
+                               [&](const auto& known) { return known.first == happened.aaa_name; });
       if (list == lists.end()) list = lists.insert(lists.end(), {happened.aaa_name, {}});
       list->second.push_back(happened.aaa_item);
       people.insert(happened.people.begin(), happened.people.end());
@@ -560,9 +562,9 @@ void XSimulator::post(const Webhook& webhook, const std::string& account, const 
     add_proof(call, "x-twitter-webhooks-signature", proof(secret), proof("another secret"), defect);
     return call;
   };
-  event.retry = retry_after(retries ? std::vector<std::int64_t>{3'000, 27'000, 242'000}
-                                    : std::vector<std::int64_t>{},
-                            is_200);
+  event.retry = retry_after(
+      retries ? std::vector<std::int64_t>{3'000, 27'000, 242'000} : std::vector<std::int64_t>{},
+      is_200);
   sender_.post(std::move(event), delay);
 }
 

@@ -59,9 +59,9 @@ class XSimulator final : public Platform {
     std::string username = "acmecare";
     std::string name = "Acme Care";
     std::string consumer_key = "ck_simulated";
-    std::string access_token = {};         // OAuth 1.0a; empty: "<id>-simulatedtoken"
+    std::string access_token = {};  // OAuth 1.0a; empty: "<id>-simulatedtoken"
     std::string access_token_secret = "ts_simulated";
-    std::string oauth2_token = {};         // a user token of OAuth 2.0, with the DM scopes
+    std::string oauth2_token = {};  // a user token of OAuth 2.0, with the DM scopes
     std::string refresh_token = {};
   };
   void add_user(const NewUser& user);
@@ -146,7 +146,7 @@ class XSimulator final : public Platform {
   // What has happened, in both dialects' terms.
   struct Happened {
     std::string user_id;
-    std::string event_type;   // of XAA: "dm.received"
+    std::string event_type;  // of XAA: "dm.received"
     std::string id;
     std::string aaa_name;     // "direct_message_events"; empty: AAA does not tell it
     std::string aaa_item;     // JSON
@@ -213,10 +213,11 @@ class XSimulator final : public Platform {
   std::vector<Subscription> xaa_;
   std::vector<Dm> dms_;
   std::map<std::string, Media> media_;
-  std::map<std::string, std::pair<std::string, std::string>> posts_;  // id -> author, mentioned user
+  std::map<std::string, std::pair<std::string, std::string>>
+      posts_;  // id -> author, mentioned user
   std::set<std::string> closed_;
   std::set<std::pair<std::string, std::string>> nonces_;  // timestamp, nonce
-  std::map<std::string, std::string> people_;  // id -> key of the person
+  std::map<std::string, std::string> people_;             // id -> key of the person
   std::map<std::string, Window> windows_;
   std::vector<Told> told_;
   std::int64_t last_snowflake_ = 0;

@@ -40,7 +40,7 @@ void require(bool holds) {
 struct Subject {
   std::shared_ptr<const Connector> connector;
   Channel channel;
-  Pairs headers;             // of its deliveries, without the proof
+  Pairs headers;  // of its deliveries, without the proof
   bool proved_by_headers = false;
   std::vector<std::string> secrets;
 };
@@ -49,10 +49,9 @@ Subject subject_of(std::shared_ptr<const Connector> connector,
                    const gateway::plugins::Fixtures& fixtures) {
   Subject subject{.connector = std::move(connector), .channel = fixtures.channel};
   if (!fixtures.cases.empty()) subject.headers = fixtures.cases[0].request.headers;
-  subject.proved_by_headers =
-      std::erase_if(subject.headers, [&](const auto& header) {
-        return header.first == fixtures.proof;
-      }) > 0;
+  subject.proved_by_headers = std::erase_if(subject.headers, [&](const auto& header) {
+                                return header.first == fixtures.proof;
+                              }) > 0;
   for (const auto& field : subject.connector->schema().secret_fields()) {
     const std::string secret(subject.channel.setting(field));
     if (secret.size() >= 6) subject.secrets.push_back(secret);

@@ -102,20 +102,20 @@ struct Fixture {
     const std::string id = add_webhook();
     for (const char* type : {"dm.received", "dm.sent", "dm.read", "dm.indicate_typing",
                              "post.mention.create", "chat.received", "oauth.revoke"}) {
-      BOOST_REQUIRE(user("POST", "/2/activity/subscriptions",
-                         R"({"event_type":")" + std::string(type) + R"(","filter":{)" +
-                             (std::string(type) == "oauth.revoke"
-                                  ? ""
-                                  : R"("user_id":")" + kUser + "\"") +
-                             R"(},"tag":"gw","webhook_id":")" + id + R"("})")
-                        .status == 201);
+      BOOST_REQUIRE(
+          user("POST", "/2/activity/subscriptions",
+               R"({"event_type":")" + std::string(type) + R"(","filter":{)" +
+                   (std::string(type) == "oauth.revoke" ? "" : R"("user_id":")" + kUser + "\"") +
+                   R"(},"tag":"gw","webhook_id":")" + id + R"("})")
+              .status == 201);
     }
     return id;
   }
   std::string subscribe_account() {
     const std::string id = add_webhook();
-    BOOST_REQUIRE(user("POST", "/2/account_activity/webhooks/" + id + "/subscriptions/all", "{}")
-                      .status == 200);
+    BOOST_REQUIRE(
+        user("POST", "/2/account_activity/webhooks/" + id + "/subscriptions/all", "{}").status ==
+        200);
     return id;
   }
 };
@@ -147,15 +147,14 @@ BOOST_AUTO_TEST_CASE(oauth1_signatures_are_the_documented_ones) {
                              {"max_results", "5"}});
   BOOST_TEST(oauth1_signature("GET", "https://api.x.com/2/dm_events", query, kSecret,
                               "ts+secret/=1") == "QQD27sllhavI9SEyKw6SCw8b3zA=");
-  const sdk::Form documented{
-      {"include_entities", "true"},
-      {"oauth_consumer_key", "xvz1evFS4wEEPTGEFPHBog"},
-      {"oauth_nonce", "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg"},
-      {"oauth_signature_method", "HMAC-SHA1"},
-      {"oauth_timestamp", "1318622958"},
-      {"oauth_token", "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb"},
-      {"oauth_version", "1.0"},
-      {"status", "Hello Ladies + Gentlemen, a signed OAuth request!"}};
+  const sdk::Form documented{{"include_entities", "true"},
+                             {"oauth_consumer_key", "xvz1evFS4wEEPTGEFPHBog"},
+                             {"oauth_nonce", "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg"},
+                             {"oauth_signature_method", "HMAC-SHA1"},
+                             {"oauth_timestamp", "1318622958"},
+                             {"oauth_token", "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb"},
+                             {"oauth_version", "1.0"},
+                             {"status", "Hello Ladies + Gentlemen, a signed OAuth request!"}};
   BOOST_TEST(oauth1_signature("POST", "https://api.x.com/1.1/statuses/update.json", documented,
                               "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw",
                               "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE") ==
@@ -198,25 +197,24 @@ BOOST_AUTO_TEST_CASE(a_failed_crc_is_told_with_its_reason) {
   const auto add = [&](const std::string& url) {
     return app("POST", "/2/webhooks", "{\"url\":\"" + url + "\"}");
   };
-  for (const HttpAnswer& answer :
-       {HttpAnswer{.body = "{}"}, HttpAnswer{.status = 500},
-        HttpAnswer{.status = 301, .headers = {{"Location", "/"}}},
-        HttpAnswer{.body = "{\"response_token\":\"sha256=AAAA\"}"}}) {
+  for (const HttpAnswer& answer : {HttpAnswer{.body = "{}"}, HttpAnswer{.status = 500},
+                                   HttpAnswer{.status = 301, .headers = {{"Location", "/"}}},
+                                   HttpAnswer{.body = "{\"response_token\":\"sha256=AAAA\"}"}}) {
     hook.set_handler([answer](const Received&) { return answer; });
     const auto refused = add(hook.url());
     BOOST_TEST(refused.status == 400);
     BOOST_TEST(mentions(refused, "CrcValidationFailed"));
   }
-  for (const char* url : {"", "http://gw.example.com/x", "https://gw.example.com:8443/x",
-                          "https://192.0.2.1/x"}) {
+  for (const char* url :
+       {"", "http://gw.example.com/x", "https://gw.example.com:8443/x", "https://192.0.2.1/x"}) {
     BOOST_TEST(mentions(add(url), "UrlValidationFailed"), url);
   }
   BOOST_TEST(mentions(add("http://127.0.0.1/" + std::string(200, 'x')), "UrlValidationFailed"));
   BOOST_TEST(x.webhooks().empty());
 }
 
-// A wrong token makes a webhook invalid at once, trouble that may pass does not; an invalid one gets
-// nothing, without a word.
+// A wrong token makes a webhook invalid at once, trouble that may pass does not; an invalid one
+// gets nothing, without a word.
 BOOST_AUTO_TEST_CASE(an_invalid_webhook_gets_no_events) {
   subscribe_activity();
   const auto check = [&] {
@@ -257,10 +255,11 @@ BOOST_AUTO_TEST_CASE(requests_are_signed_fresh_and_used_once) {
   BOOST_TEST(call("Bearer nonsense") == 401);
   BOOST_TEST(call("Bearer " + kBearer) == 403);
   // A query is signed.
-  BOOST_TEST(user("GET", "/2/dm_events", {}, "max_results=5&dm_event.fields=id%2Ctext").status == 200);
-  const auto unsigned_query = api->call(
-      "GET", "/2/dm_events?max_results=5",
-      {{"Authorization", oauth("GET", "https://api.x.com/2/dm_events", "")}});
+  BOOST_TEST(user("GET", "/2/dm_events", {}, "max_results=5&dm_event.fields=id%2Ctext").status ==
+             200);
+  const auto unsigned_query =
+      api->call("GET", "/2/dm_events?max_results=5",
+                {{"Authorization", oauth("GET", "https://api.x.com/2/dm_events", "")}});
   BOOST_TEST(unsigned_query.status == 401);
 }
 
@@ -304,9 +303,12 @@ BOOST_AUTO_TEST_CASE(the_activity_api_tells_each_event_in_its_envelope) {
   BOOST_TEST(payload["users"][kAna]["data"]["username"].text_or("") == "ana_l");
   std::size_t at = 1;
   const std::vector<std::pair<std::string, std::string>> wishes{
-      {R"({"typing":true})", "dm.indicate_typing"}, {R"({"read":"1860000000000000404"})", "dm.read"},
-      {R"({"echo":"from the client"})", "dm.sent"}, {R"({"mention":"hello"})", "post.mention.create"},
-      {R"({"chat":true})", "chat.received"},        {R"({"revoked":true})", "oauth.revoke"}};
+      {R"({"typing":true})", "dm.indicate_typing"},
+      {R"({"read":"1860000000000000404"})", "dm.read"},
+      {R"({"echo":"from the client"})", "dm.sent"},
+      {R"({"mention":"hello"})", "post.mention.create"},
+      {R"({"chat":true})", "chat.received"},
+      {R"({"revoked":true})", "oauth.revoke"}};
   for (const auto& [wish, type] : wishes) {
     BOOST_TEST(x.act(wish).has_value(), wish);
     const auto posts = hook.posts(++at);
@@ -325,7 +327,8 @@ BOOST_AUTO_TEST_CASE(private_events_need_the_monitored_users_token) {
   BOOST_TEST(made.status == 201);
   const std::string subscription(
       Json(made.body)["data"]["subscription"]["subscription_id"].text_or(""));
-  BOOST_TEST(mentions(user("POST", "/2/activity/subscriptions", wish), "DuplicateSubscriptionFailed"));
+  BOOST_TEST(
+      mentions(user("POST", "/2/activity/subscriptions", wish), "DuplicateSubscriptionFailed"));
   BOOST_TEST(user("POST", "/2/activity/subscriptions",
                   R"({"event_type":"MessageCreate","filter":{"user_id":")" + kUser + R"("}})")
                  .status == 400);
@@ -336,7 +339,8 @@ BOOST_AUTO_TEST_CASE(private_events_need_the_monitored_users_token) {
 BOOST_AUTO_TEST_CASE(the_account_activity_api_batches_and_retries_thrice) {
   const std::string id = subscribe_account();
   BOOST_TEST(
-      user("POST", "/2/account_activity/webhooks/" + id + "/subscriptions/all", "{}").status == 409);
+      user("POST", "/2/account_activity/webhooks/" + id + "/subscriptions/all", "{}").status ==
+      409);
   BOOST_TEST(mentions(app("GET", "/2/account_activity/webhooks/" + id + "/subscriptions/all/list"),
                       kUser));
   BOOST_TEST(x.act(R"({"batch":[{"from":"ana","text":"1"},{"from":"tom","text":"2"},)"
@@ -364,10 +368,10 @@ BOOST_AUTO_TEST_CASE(the_account_activity_api_batches_and_retries_thrice) {
 // 2^53, its text has all digits.
 BOOST_AUTO_TEST_CASE(media_and_links_are_written_as_the_platform_writes_them) {
   subscribe_account();
-  BOOST_TEST(x.act(R"({"text":"👩🏽‍💻 see https://example.com/a?b=1 ok","image":true})").has_value());
+  BOOST_TEST(x.act(R"({"text":"👩🏽‍💻 see https://example.com/a?b=1 ok","image":true})")
+                 .has_value());
   const Json body(hook.posts(1).at(0).body);
-  const auto data =
-      body["direct_message_events"].at(0)["message_create"]["message_data"];
+  const auto data = body["direct_message_events"].at(0)["message_create"]["message_data"];
   const std::string text(data["text"].text_or(""));
   BOOST_TEST(text.find("example.com") == std::string::npos);
   const auto link = data["entities"]["urls"].at(0);
@@ -387,8 +391,9 @@ BOOST_AUTO_TEST_CASE(media_and_links_are_written_as_the_platform_writes_them) {
   BOOST_TEST(ton->call("GET", path).status == 401);
   BOOST_TEST(ton->call("GET", path, {{"Authorization", "Bearer oauth2-token"}}).status == 401);
   const std::string message(body["direct_message_events"].at(0)["id"].text_or(""));
-  BOOST_TEST(api->call("GET", "/2/dm_conversations/media/" + message + "/" +
-                                  std::string(media["id_str"].text_or("")) + "/x.jpg",
+  BOOST_TEST(api->call("GET",
+                       "/2/dm_conversations/media/" + message + "/" +
+                           std::string(media["id_str"].text_or("")) + "/x.jpg",
                        {{"Authorization", "Bearer oauth2-token"}})
                  .body == file.body);
 }
@@ -418,14 +423,15 @@ BOOST_AUTO_TEST_CASE(a_message_is_created_echoed_and_read) {
                payload["direct_message_events"].at(0)["message_create"]["source_app_id"].text_or(
                    "") == "29820954";
     } else {
-      read = payload["direct_message_mark_read_events"].at(0)["last_read_event_id"].text_or("") ==
-             id;
+      read =
+          payload["direct_message_mark_read_events"].at(0)["last_read_event_id"].text_or("") == id;
     }
   }
   BOOST_TEST(echoed);
   BOOST_TEST(read);
-  BOOST_TEST(user("POST", "/2/dm_conversations/" + conversation + "/messages", R"({"text":"2"})")
-                 .status == 201);
+  BOOST_TEST(
+      user("POST", "/2/dm_conversations/" + conversation + "/messages", R"({"text":"2"})").status ==
+      201);
   const auto list = user("GET", "/2/dm_events", {}, "max_results=2");
   const Json events(list.body);
   BOOST_TEST(events["data"].at(0)["text"].text_or("") == "2");
@@ -448,7 +454,8 @@ BOOST_AUTO_TEST_CASE(wrong_messages_are_refused) {
   const auto closed = user("POST", path, R"({"text":"x"})");
   BOOST_TEST(closed.status == 403);
   BOOST_TEST(Json(closed.body)["errors"].at(0)["code"].integer().value() == 349);
-  BOOST_TEST(user("POST", "/2/dm_conversations/with/abc/messages", R"({"text":"x"})").status == 400);
+  BOOST_TEST(user("POST", "/2/dm_conversations/with/abc/messages", R"({"text":"x"})").status ==
+             400);
   BOOST_TEST(user("POST", "/2/dm_conversations/" + kUser + "-" + kAna + "/messages",
                   R"({"text":"x"})")
                  .status == 403);  // the smaller id comes first
@@ -469,10 +476,11 @@ BOOST_AUTO_TEST_CASE(media_is_uploaded_in_segments_and_sent) {
         std::to_string(segment) +
         "\r\n--b\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a\"\r\n\r\n" + part +
         "\r\n--b--\r\n";
-    return api->call("POST", path,
-                     {{"Authorization", oauth("POST", "https://api.x.com" + path, "")},
-                      {"Content-Type", "multipart/form-data; boundary=b"}},
-                     multipart)
+    return api
+        ->call("POST", path,
+               {{"Authorization", oauth("POST", "https://api.x.com" + path, "")},
+                {"Content-Type", "multipart/form-data; boundary=b"}},
+               multipart)
         .status;
   };
   BOOST_TEST(append(0, bytes.substr(0, 600)) == 200);
@@ -481,8 +489,8 @@ BOOST_AUTO_TEST_CASE(media_is_uploaded_in_segments_and_sent) {
   BOOST_TEST(append(1, bytes.substr(600)) == 200);
   BOOST_TEST(append(2, "more") == 400);
   BOOST_TEST(mentions(user("POST", finalize), "in_progress"));
-  BOOST_TEST(mentions(user("GET", "/2/media/upload", {}, "command=STATUS&media_id=" + id),
-                      "succeeded"));
+  BOOST_TEST(
+      mentions(user("GET", "/2/media/upload", {}, "command=STATUS&media_id=" + id), "succeeded"));
   const auto sent = user("POST", "/2/dm_conversations/with/" + kAna + "/messages",
                          R"({"attachments":[{"media_id":")" + id + R"("}]})");
   BOOST_TEST(sent.status == 201);
@@ -563,8 +571,9 @@ BOOST_AUTO_TEST_CASE(x_goes_wrong_on_demand) {
   x.inject(fault);
   BOOST_TEST(user("POST", path, R"({"text":"x"})").status == 402);
   for (const char* kind : {"wrong_signature", "no_signature", "altered_body"}) {
-    BOOST_TEST(api->call("POST", "/_simulate/x/faults", {}, std::string("{\"kind\":\"") + kind + "\"}")
-                   .status == 200);
+    BOOST_TEST(
+        api->call("POST", "/_simulate/x/faults", {}, std::string("{\"kind\":\"") + kind + "\"}")
+            .status == 200);
     x.say(kUser, "ana", kind);
     BOOST_TEST(x.wait_idle(20s));
     const auto seen = hook.posts(1).back();
@@ -579,12 +588,12 @@ BOOST_AUTO_TEST_CASE(x_goes_wrong_on_demand) {
   HttpClient client(limited_x.port("api.x.com"));
   int statuses[2] = {0, 0};
   for (int i = 0; i < 16; ++i) {
-    statuses[i / 15] = client
-                           .call("POST", path,
-                                 {{"Authorization", "Bearer t"},
-                                  {"Content-Type", "application/json"}},
-                                 R"({"text":"x"})")
-                           .status;
+    statuses[i / 15] =
+        client
+            .call("POST", path,
+                  {{"Authorization", "Bearer t"}, {"Content-Type", "application/json"}},
+                  R"({"text":"x"})")
+            .status;
   }
   BOOST_TEST(statuses[0] == 201);
   BOOST_TEST(statuses[1] == 429);
