@@ -21,6 +21,8 @@
 namespace gateway::outbound {
 namespace {
 
+constexpr std::chrono::milliseconds kStatementTimeout{12'000};
+constexpr std::chrono::milliseconds kDatabaseDeadline{15'000};
 constexpr std::int64_t kTurnMs = 200;
 constexpr std::size_t kQueueCapacity = 1'024;
 constexpr std::int64_t kDocumentBytes = 64 << 10;
@@ -234,6 +236,9 @@ Result<> Dispatcher::start() {
   }
   store::SessionOptions database = impl.database;
   database.application_name = "backchannel outbound";
+  // A transcript may hold a file of 40 MiB, which no statement of the API writes.
+  database.statement_timeout = std::max(database.statement_timeout, kStatementTimeout);
+  database.deadline = std::max(database.deadline, kDatabaseDeadline);
   impl.workers.emplace("outbound", impl.options.database_threads, kQueueCapacity,
                        std::move(database));
   impl.loop->use(*impl.workers);
