@@ -207,12 +207,13 @@ return case
   when p_status = 5 then case when p_said in (3, 4) then p_said else p_status end
   else greatest(p_status, p_said) end;
 
--- An edit (3), a removal (4), a reaction (5) or a status (6) takes effect.
+-- An edit (3), a removal (4), a reaction (5) or a status (6) takes effect. False where the message
+-- is gone: it was an echo, merged into ours while this waited for its row.
 create function message_change(
   p_tenant uuid, p_place message_place, p_kind integer, p_at timestamptz, p_actor text,
   p_content text, p_state smallint, p_code text, p_up_to boolean, p_attachments jsonb,
   p_metadata jsonb)
-returns void language plpgsql as $fn$
+returns boolean language plpgsql as $fn$
 begin
   update message m set
     content = case when p_kind = 3 and coalesce(m.edited_at, '-infinity') <= p_at
@@ -239,6 +240,7 @@ begin
                  else m.error end
   where m.tenant_id = p_tenant and m.conversation_id = p_place.conversation_id
     and m.sort_at = p_place.sort_at and m.sort_seq = p_place.sort_seq and m.id = p_place.id;
+  if not found then return false; end if;
   insert into realtime_event (tenant_id, conversation_id, message_id, kind)
   values (p_tenant, p_place.conversation_id, p_place.id, 1);
 
@@ -253,6 +255,7 @@ begin
     insert into realtime_event (tenant_id, conversation_id, message_id, kind)
     select p_tenant, p_place.conversation_id, o.id, 1 from older o;
   end if;
+  return true;
 end $fn$;
 
 -- What was said of these remote ids before their message was here takes effect on it.
@@ -281,9 +284,12 @@ end $fn$;
 create function message_merge_echo(p_tenant uuid, p_place message_place, p_echo message)
 returns void language plpgsql as $fn$
 begin
+  -- As it is now: something may have been said of it since it was read.
   delete from message m
   where m.tenant_id = p_tenant and m.conversation_id = p_echo.conversation_id
-    and m.sort_at = p_echo.sort_at and m.sort_seq = p_echo.sort_seq and m.id = p_echo.id;
+    and m.sort_at = p_echo.sort_at and m.sort_seq = p_echo.sort_seq and m.id = p_echo.id
+  returning m.* into p_echo;
+  if not found then return; end if;
   delete from media x using jsonb_array_elements(coalesce(p_echo.attachments, '[]')) as a
   where x.tenant_id = p_tenant and x.id = (a ->> 'id')::uuid;
   update message m set
@@ -772,8 +778,11 @@ begin
 
   if v_place.id is not null then
     if v_names then perform message_named(t, p_channel, v_place, array[p_target]); end if;
-    perform message_change(t, v_place, p_kind, p_at, p_actor, p_content, p_state, p_code, p_up_to,
-                           p_attachments, p_metadata);
+    while not message_change(t, v_place, p_kind, p_at, p_actor, p_content, p_state, p_code, p_up_to,
+                             p_attachments, p_metadata) loop
+      v_place := message_of_remote(t, p_channel, p_target);
+      exit when v_place.id is null;
+    end loop;
     for i in 1 .. coalesce(cardinality(p_media_id), 0) loop
       perform ingest_media(t, p_channel, p_target, p_media_id[i], p_media_source[i],
                            p_media_body[i]);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <barrier>
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <random>
 #include <thread>
 
@@ -594,6 +595,43 @@ BOOST_AUTO_TEST_CASE(read_up_to_stays_within_its_conversation) {
 
 // Races
 // --------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_word_that_waits_for_an_echo_being_merged_takes_effect_on_ours) {
+  resolve({text("in")});
+  const auto ours = send();
+  resolve({echo("out-1", 61)});
+  static constexpr const char* kKnown =
+      "select remote_ids_known($1, to_timestamp($2::bigint), 0, $3, $4)";
+  const std::vector<std::string> remote_ids = {"out-1"};
+  Session other(gateway_options());
+  auto merging = other.begin(Scope::of(business));
+  BOOST_TEST_REQUIRE(merging.has_value());
+  BOOST_TEST_REQUIRE(
+      merging
+          ->run({kKnown, {ours.conversation, kMorning / 1000 + ours.second, ours.id, remote_ids}})
+          .has_value());
+  // The echo is removed and not yet committed: this one has found it and waits for its row.
+  std::string problem;
+  std::thread saying([&] {
+    try {
+      say(gateway, {reaction("out-1", "heart")});
+    } catch (const std::exception& error) {
+      problem = error.what();
+    }
+  });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  bool waits = false;
+  while (!waits && std::chrono::steady_clock::now() < deadline) {
+    waits = value("select count(*) from pg_locks where not granted") == "1";
+  }
+  const bool committed = merging->commit().has_value();
+  saying.join();
+  BOOST_TEST(waits);
+  BOOST_TEST(committed);
+  BOOST_TEST(problem == "");
+  BOOST_TEST(of(ours, "coalesce(metadata ->> 'reactions', '-')") == R"({"ana": "heart"})");
+  check_invariants();
+}
 
 BOOST_AUTO_TEST_CASE(echo_and_answer_at_once_leave_one_message_in_every_round) {
   resolve({text("in")});
