@@ -19,6 +19,8 @@
 #include "gateway/inbound/receive.h"
 #include "gateway/inbound/store_events.h"
 #include "gateway/outbound/dispatcher.h"
+#include "gateway/outbound/media_fetcher.h"
+#include "gateway/outbound/media_local.h"
 #include "gateway/plugins/connector.h"
 #include "gateway/store/ingest.h"
 #include "gateway/store/migrate.h"
@@ -191,6 +193,7 @@ struct App::Graph {
   std::optional<store::Vault> vault;
   std::optional<plugins::Registry> registry;
   std::optional<auth::Tokens> tokens;
+  std::optional<store::MediaUrls> media_urls;
   std::optional<auth::Throttle> throttle;
   std::optional<api::Readiness> readiness;
   std::optional<Sweeper> sweeper;
@@ -257,6 +260,9 @@ struct App::Graph {
 
     public_url = settings.public_url.empty() ? local_url(settings.http, settings.http.port)
                                              : settings.public_url;
+    auto urls = store::MediaUrls::from(*keyring, public_url);
+    if (!urls) return std::move(urls).error();
+    media_urls.emplace(std::move(*urls));
     readiness.emplace(sessions("readiness"), clock);
     sweeper.emplace(sessions("sweeper"));
     hook_workers.emplace("hooks", kHookThreads, kHookQueue, sessions("hooks"));
@@ -277,6 +283,10 @@ struct App::Graph {
       if (!stored) return std::move(stored).error();
       return {};
     };
+    out.local_answer = outbound::local_media(*media_urls, clock);
+    out.workers.push_back([bytes = settings.media_bytes](outbound::Context& context) {
+      return outbound::make_media_fetcher(context, {.max_bytes = bytes});
+    });
     dispatcher.emplace(sessions("outbound"), *registry, *vault, clock, ids, metrics,
                        std::move(out));
 
@@ -310,6 +320,7 @@ struct App::Graph {
                         .tokens = *tokens,
                         .throttle = *throttle,
                         .readiness = *readiness,
+                        .media_urls = *media_urls,
                         .settings = {.public_url = public_url,
                                      .cors_origins = {"*"},
                                      .operator_token = settings.operator_token,

@@ -78,6 +78,11 @@ std::size_t Api::body_limit(const http::Request& head) {
     const auto* connector = context_->registry.find(type);
     return connector == nullptr ? kApiBody : connector->max_body_bytes();
   }
+  const auto match = router_.match(head.method, head.path);
+  if (match.kind == Match::Kind::found && routes()[match.route].body_bytes > 0 &&
+      context_->tokens.verify(head.header("authorization"))) {
+    return routes()[match.route].body_bytes;
+  }
   return head.path.starts_with("/api/") ? kApiBody : kOtherBody;
 }
 
@@ -120,8 +125,8 @@ void Api::handle(http::Request&& request, http::Reply&& reply) {
       break;
   }
   const auto content_type = call->request().header("content-type");
-  if (!call->request().body.empty() && !content_type.empty() && !is_json(content_type) &&
-      call->route->origins != Origins::none) {
+  if (call->route->accepts == Accepts::json && !call->request().body.empty() &&
+      !content_type.empty() && !is_json(content_type) && call->route->origins != Origins::none) {
     call->answer(unsupported_media("The body must be application/json"));
     return;
   }

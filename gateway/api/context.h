@@ -3,9 +3,11 @@
 #ifndef GATEWAY_API_CONTEXT_H_
 #define GATEWAY_API_CONTEXT_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "gateway/api/byte_budget.h"
 #include "gateway/api/readiness.h"
 #include "gateway/auth/client_ip.h"
 #include "gateway/auth/throttle.h"
@@ -18,6 +20,7 @@
 #include "gateway/inbound/receiver.h"
 #include "gateway/outbound/outbound.h"
 #include "gateway/plugins/connector.h"
+#include "gateway/store/media_url.h"
 #include "gateway/store/vault.h"
 #include "gateway/store/workers.h"
 
@@ -48,8 +51,11 @@ struct ApiContext {
   auth::Tokens& tokens;
   auth::Throttle& throttle;
   const Readiness& readiness;
+  const store::MediaUrls& media_urls;
   ApiSettings settings;
   plugins::Deployment deployment;
+  // Of files on their way to clients, however slowly those read.
+  std::shared_ptr<ByteBudget> media_bytes = std::make_shared<ByteBudget>(128u << 20);
 };
 
 }  // namespace gateway::api

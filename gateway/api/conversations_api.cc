@@ -1,7 +1,6 @@
 #include "gateway/api/conversations_api.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <ctime>
 #include <limits>
@@ -12,8 +11,8 @@
 #include "connectors/sdk/form.h"
 #include "connectors/sdk/json.h"
 #include "connectors/sdk/text.h"
+#include "gateway/api/attachments.h"
 #include "gateway/api/fields.h"
-#include "gateway/api/host_name.h"
 #include "gateway/store/conversations.h"
 #include "gateway/store/signals.h"
 
@@ -21,15 +20,12 @@ namespace gateway::api {
 namespace {
 
 constexpr std::size_t kMaxContentBytes = 64u << 10;
-constexpr std::size_t kMaxAttachments = 10;
 constexpr int kDefaultPage = 50;
 constexpr int kLargestPage = 100;
 // By page number every earlier row is read again; further back `before` goes on.
 constexpr std::int64_t kDeepestRow = 10'000;
 constexpr int kMostMessages = 10'000;
 constexpr int kAttempts = 3;
-constexpr std::array<std::string_view, 7> kAttachmentTypes = {
-    "image", "video", "audio", "file", "sticker", "location", "contact"};
 
 Answer no_conversation() { return refused(Errc::not_found, "Conversation not found"); }
 Answer no_business() { return refused(Errc::not_found, "Business not found"); }
@@ -84,7 +80,8 @@ std::optional<std::string> maybe_text(const std::optional<IdType>& id) {
   return id ? std::optional<std::string>(id->text()) : std::nullopt;
 }
 
-void write_message(sdk::json::Writer& out, const store::Message& message) {
+void write_message(sdk::json::Writer& out, const store::Message& message,
+                   const AttachmentView& attachments) {
   std::optional<std::string> status;
   if (message.status) status = domain::to_string(*message.status);
   out.object()
@@ -94,7 +91,7 @@ void write_message(sdk::json::Writer& out, const store::Message& message) {
       .member("sender_id", maybe_text(message.sender))
       .member("content", message.content)
       .key("attachments")
-      .raw(message.attachments)
+      .raw(attachments.json(message))
       .member("created_at", iso8601(message.position.sort_us / 1000))
       .member("kind", domain::to_string(message.kind))
       .member("status", status)
@@ -107,14 +104,7 @@ void write_message(sdk::json::Writer& out, const store::Message& message) {
       .end();
 }
 
-std::string message_json(const store::Message& message) {
-  sdk::json::Writer out;
-  write_message(out, message);
-  return out.take();
-}
-
-void write_conversation(sdk::json::Writer& out, const store::Conversation& conversation,
-                        const std::vector<store::Message>& messages) {
+void write_conversation(sdk::json::Writer& out, const store::Conversation& conversation) {
   out.object()
       .member("id", conversation.id.text())
       .member("business_id", conversation.business.text())
@@ -147,101 +137,28 @@ void write_conversation(sdk::json::Writer& out, const store::Conversation& conve
     out.null();
   }
   out.key("messages").array();
-  for (const auto& message : messages) write_message(out, message);
-  out.end().end();
 }
 
-std::string conversation_json(const store::Conversation& conversation,
-                              const std::vector<store::Message>& messages) {
+// `db`: a Session, or the Transaction that wrote what is shown.
+template <class Db>
+Result<std::string> message_json(const ApiContext& context, Db& db, domain::BusinessId business,
+                                 const store::Message& message) {
+  auto attachments = AttachmentView::of(context, db, business, {&message, 1});
+  if (!attachments) return std::move(attachments).error();
   sdk::json::Writer out;
-  write_conversation(out, conversation, messages);
+  write_message(out, message, *attachments);
   return out.take();
 }
 
-// Attachments ----------------------------------------------------------------------------------
-
-std::string_view type_of_url(std::string_view url) {
-  auto path = url.substr(0, url.find_first_of("?#"));
-  const auto dot = path.rfind('.');
-  if (dot == std::string_view::npos) return "file";
-  const auto extension = sdk::lower_ascii(path.substr(dot + 1));
-  for (const std::string_view image : {"jpg", "jpeg", "png", "gif", "webp"}) {
-    if (extension == image) return "image";
-  }
-  for (const std::string_view video : {"mp4", "mov", "webm"}) {
-    if (extension == video) return "video";
-  }
-  for (const std::string_view audio : {"mp3", "ogg", "oga", "m4a", "wav"}) {
-    if (extension == audio) return "audio";
-  }
-  return "file";
-}
-
-// URLs, or objects with a url; both become the documented attachment object.
-std::string read_attachments(const ApiContext& context, Fields& fields) {
-  const auto list = fields["attachments"];
-  if (!list.exists() || list.is_null()) return "[]";
-  if (!list.is_array()) {
-    fields.wrong("attachments", "must be a list");
-    return "[]";
-  }
-  if (list.size() > kMaxAttachments) {
-    fields.wrong("attachments", "must have at most 10 entries");
-    return "[]";
-  }
+template <class Db>
+Result<std::string> thread_json(const ApiContext& context, Db& db, const store::Thread& thread) {
+  auto attachments = AttachmentView::of(context, db, thread.conversation.business, thread.messages);
+  if (!attachments) return std::move(attachments).error();
   sdk::json::Writer out;
-  out.array();
-  std::size_t index = 0;
-  for (const auto entry : list.elements()) {
-    const std::string field = "attachments." + std::to_string(index++);
-    const auto url = entry.is_object() ? entry["url"].text() : entry.text();
-    if (!url || !is_url(*url, UrlRule::https)) {
-      fields.wrong(entry.is_object() ? field + ".url" : field, "must be an https address");
-      continue;
-    }
-    std::string type(type_of_url(*url));
-    if (const auto given = entry["type"]; given.exists() && !given.is_null()) {
-      type = given.text_or("");
-      if (std::find(kAttachmentTypes.begin(), kAttachmentTypes.end(), type) ==
-          kAttachmentTypes.end()) {
-        fields.wrong(field + ".type",
-                     "must be one of image, video, audio, file, sticker, location, contact");
-        continue;
-      }
-    }
-    std::optional<std::string> name;
-    std::optional<std::string> content_type;
-    bool fits = true;
-    for (const auto& [member, target] :
-         {std::pair{std::string_view("name"), &name},
-          std::pair{std::string_view("content_type"), &content_type}}) {
-      const auto value = entry[member];
-      if (!value.exists() || value.is_null()) continue;
-      const auto text = value.text();
-      if (!text || text->size() > 255 || sdk::sanitize(*text) != *text) {
-        fields.wrong(field + "." + std::string(member), "must be text of at most 255 bytes");
-        fits = false;
-        continue;
-      }
-      *target = std::string(*text);
-    }
-    const auto size = entry["size"].integer();
-    if (entry["size"].exists() && !entry["size"].is_null() && (!size || *size < 0)) {
-      fields.wrong(field + ".size", "must be a number of bytes");
-      fits = false;
-    }
-    if (!fits) continue;
-    out.object()
-        .member("id", context.ids.next().text())
-        .member("type", type)
-        .member("url", *url)
-        .member("content_type", content_type)
-        .member("size", size)
-        .member("name", name)
-        .member("state", "ready")
-        .end();
-  }
-  return out.end().take();
+  write_conversation(out, thread.conversation);
+  for (const auto& message : thread.messages) write_message(out, message, *attachments);
+  out.end().end();
+  return out.take();
 }
 
 std::string read_content(Fields& fields, std::string_view name) {
@@ -414,7 +331,10 @@ Answer list_conversations(const ApiContext& context, store::Session& db, const C
   if (!conversations) return failed(conversations.error(), "api");
   sdk::json::Writer body;
   body.array();
-  for (const auto& conversation : *conversations) write_conversation(body, conversation, {});
+  for (const auto& conversation : *conversations) {
+    write_conversation(body, conversation);
+    body.end().end();
+  }
   auto answer = ok(body.end().take());
   if (conversations->size() == static_cast<std::size_t>(limit)) {
     sdk::Form next;
@@ -454,7 +374,9 @@ Answer show_conversation(const ApiContext& context, store::Session& db, const Ca
   auto thread = store::find_conversation(db, *call.identity->business, *id, limit, before);
   if (!thread) return failed(thread.error(), "api");
   if (!*thread) return no_conversation();
-  auto answer = ok(conversation_json((*thread)->conversation, (*thread)->messages));
+  auto body = thread_json(context, db, **thread);
+  if (!body) return failed(body.error(), "api");
+  auto answer = ok(*std::move(body));
   if ((*thread)->messages.size() == static_cast<std::size_t>(limit)) {
     const sdk::Form next = {{"limit", std::to_string(limit)},
                             {"before", cursor_of((*thread)->messages.front().position)}};
@@ -529,7 +451,9 @@ Answer create_conversation(const ApiContext& context, store::Session& db, const 
     }
     auto thread = store::find_conversation(transaction, business, id);
     if (!thread) return std::move(thread).error();
-    return created(conversation_json(thread->conversation, thread->messages));
+    auto body = thread_json(context, transaction, *thread);
+    if (!body) return std::move(body).error();
+    return created(*std::move(body));
   });
   return answer;
 }
@@ -542,7 +466,7 @@ Answer send_message(const ApiContext& context, store::Session& db, const Call& c
   Fields fields(call.request());
   const auto content = read_content(fields, "content");
   const auto attachments = read_attachments(context, fields);
-  if (fields.valid() && content.empty() && attachments == "[]") {
+  if (fields.valid() && content.empty() && attachments.empty()) {
     fields.wrong("content", "is required where there are no attachments");
   }
   const auto key = read_repeat_key(call, fields);
@@ -554,12 +478,23 @@ Answer send_message(const ApiContext& context, store::Session& db, const Call& c
     auto over = use_quota(context, transaction, business);
     if (!over) return std::move(over).error();
     if (*over) return std::move(**over);
+    auto taken = take_attachments(context, transaction, business, attachments);
+    if (!taken) return std::move(taken).error();
+    if (!taken->errors.empty()) return invalid(Errc::unprocessable, std::move(taken->errors));
     auto sent = store::send_message(
-        transaction, {message_id, *id, business, call.identity->user.id, content, attachments});
+        transaction, {message_id, *id, business, call.identity->user.id, content, taken->json});
     if (!sent) return std::move(sent).error();
     if (sent->refusal) return send_refused(*sent->refusal);
+    if (!taken->files.empty()) {
+      const auto& at = sent->message.position;
+      auto used = store::use_media(transaction, business, {*id, at.sort_us, at.sort_seq, at.id},
+                                   taken->files);
+      if (!used) return std::move(used).error();
+    }
     queued = sent->queued;
-    return created(message_json(sent->message));
+    auto body = message_json(context, transaction, business, sent->message);
+    if (!body) return std::move(body).error();
+    return created(*std::move(body));
   });
   if (queued && answer.status == Status::created) context.outbound.wake();
   return answer;

@@ -71,6 +71,10 @@ int code(Status status) {
       return 201;
     case Status::no_content:
       return 204;
+    case Status::partial_content:
+      return 206;
+    case Status::not_modified:
+      return 304;
     case Status::bad_request:
       return 400;
     case Status::unauthorized:
@@ -89,6 +93,8 @@ int code(Status status) {
       return 413;
     case Status::unsupported_media_type:
       return 415;
+    case Status::range_not_satisfiable:
+      return 416;
     case Status::unprocessable:
       return 422;
     case Status::too_many_requests:
@@ -227,10 +233,14 @@ http::Response render(Answer&& answer, std::string_view request_id) {
   response.headers = std::move(answer.headers);
   response.headers.emplace_back("X-Request-Id", request_id);
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  if (answer.status == Status::no_content) return response;
+  if (answer.status == Status::no_content || answer.status == Status::not_modified) {
+    return response;
+  }
   response.headers.emplace_back("Content-Type", answer.content_type);
   if (response.status < 400) {
     response.body = std::move(answer.body);
+    response.shared_body = std::move(answer.shared_body);
+    response.length = answer.length;
     return response;
   }
   sdk::json::Writer body;

@@ -6,6 +6,8 @@
 #define GATEWAY_API_RESPOND_H_
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,8 @@ enum class Status {
   ok,
   created,
   no_content,
+  partial_content,
+  not_modified,
   bad_request,
   unauthorized,
   payment_required,
@@ -32,6 +36,7 @@ enum class Status {
   conflict,
   too_large,
   unsupported_media_type,
+  range_not_satisfiable,
   unprocessable,
   too_many_requests,
   internal,
@@ -49,6 +54,8 @@ struct Answer {
   std::vector<FieldError> errors;
   http::Headers headers;
   std::string content_type = "application/json";
+  std::shared_ptr<const std::string> shared_body = nullptr;  // successes: instead of body
+  std::optional<std::size_t> length = std::nullopt;  // to HEAD: of the body that GET would give
 };
 
 Answer ok(std::string json);

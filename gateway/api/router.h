@@ -7,6 +7,7 @@
 #ifndef GATEWAY_API_ROUTER_H_
 #define GATEWAY_API_ROUTER_H_
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,6 +30,9 @@ enum class Origins {
   listed,  // the dashboards named in the settings
 };
 
+// What a body has to be.
+enum class Accepts { json, multipart };
+
 struct Route {
   std::string_view method;
   std::string_view pattern;    // "/api/v1/channels/{channel_id}", written as documented
@@ -36,6 +40,10 @@ struct Route {
   Access access = Access::user;
   Runs runs = Runs::workers;
   Origins origins = Origins::listed;
+  Accepts accepts = Accepts::json;
+  // The largest body, where it is larger than that of other routes; only for a caller whose token
+  // holds, so that nobody else can fill the memory.
+  std::size_t body_bytes = 0;
 };
 
 class Params {

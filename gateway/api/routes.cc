@@ -7,6 +7,7 @@
 #include "gateway/api/channels_api.h"
 #include "gateway/api/conversations_api.h"
 #include "gateway/api/health_api.h"
+#include "gateway/api/media_api.h"
 #include "gateway/api/widget_api.h"
 
 namespace gateway::api {
@@ -74,11 +75,14 @@ constexpr Entry kTable[] = {
     {{"POST", "/api/v1/conversations/", "createConversation", kUser, kWorkers, kListed}, now<create_conversation>},
     {{"GET", "/api/v1/conversations/{conversation_id}", "getConversation", kUser, kWorkers, kListed}, now<show_conversation>},
     {{"POST", "/api/v1/conversations/{conversation_id}/messages", "sendMessage", kUser, kWorkers, kListed}, now<send_message>},
+    {{"POST", "/api/v1/conversations/{conversation_id}/upload", "uploadFiles", kUser, kWorkers, kListed, Accepts::multipart, kMaxUploadBody}, now<upload_files>},
     {{"POST", "/api/v1/conversations/{conversation_id}/typing", "signalTyping", kUser, kWorkers, kListed}, now<signal_typing>},
     {{"POST", "/api/v1/conversations/{conversation_id}/read", "markRead", kUser, kWorkers, kListed}, now<mark_read>},
     {{"PUT", "/api/v1/conversations/{conversation_id}/resolve", "resolveConversation", kUser, kWorkers, kListed}, now<resolve_conversation>},
     {{"PUT", "/api/v1/conversations/{conversation_id}/close", "closeConversation", kUser, kWorkers, kListed}, now<close_conversation>},
     {{"PUT", "/api/v1/conversations/{conversation_id}/assign/{agent_id}", "assignConversation", kUser, kWorkers, kListed}, now<assign_conversation>},
+
+    {{"GET", "/api/v1/media/{media_id}/{file_name}", "readMedia", kOpen, kReactor, kAny}, later_on_reactor<show_media>},
 
     {{"GET", "/api/v1/webhooks/{type}", "verifySharedWebhook", kPlatform, kReactor, kNone}, nullptr},
     {{"POST", "/api/v1/webhooks/{type}", "receiveSharedWebhook", kPlatform, kReactor, kNone}, nullptr},

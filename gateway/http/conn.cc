@@ -324,8 +324,9 @@ void Conn::send_response(Response response) {
   for (const auto& [name, value] : response.headers) {
     head_.append(name).append(": ").append(value).append("\r\n");
   }
-  const std::size_t size =
+  const std::size_t held =
       response.shared_body ? response.shared_body->size() : response.body.size();
+  const std::size_t size = head_only_ ? response.length.value_or(held) : held;
   if (!has_no_body(status)) {
     head_.append("Content-Length: ").append(std::to_string(size)).append("\r\n");
   }

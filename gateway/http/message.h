@@ -5,7 +5,9 @@
 #ifndef GATEWAY_HTTP_MESSAGE_H_
 #define GATEWAY_HTTP_MESSAGE_H_
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,6 +42,8 @@ struct Response {
   bool close = false;  // end the connection behind this answer
   // Instead of `body`: what many clients get, held once however slowly they read it.
   std::shared_ptr<const std::string> shared_body = nullptr;
+  // To a HEAD request, instead of a body: the length of the one that GET would give.
+  std::optional<std::size_t> length = std::nullopt;
 
   static Response text(int status, std::string body) {
     return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::move(body)};

@@ -51,6 +51,7 @@ struct Settings {
   int threads = 0;  // 0: half the processors, the others being Postgres's
   bool expose_channel_secrets = false;
   int token_ttl_hours = 24;
+  int media_bytes = 25 << 20;                // the longest file that is fetched from a platform
   std::vector<std::string> trusted_proxies;  // addresses and networks
   int drain_seconds = 10;
   bool unsafe = false;  // start although the self-check objects

@@ -323,6 +323,10 @@ constexpr std::array kSettings = {
     Setting{"token_ttl_hours", "BACKCHANNEL_TOKEN_TTL_HOURS", "N", "24",
             "how long a login lasts, 1 to 24", Kind::text,
             whole_number<&Settings::token_ttl_hours, 1, 24>},
+    Setting{"media_bytes", "BACKCHANNEL_MEDIA_BYTES", "N", "26214400: 25 MiB",
+            "the longest file of a customer that is fetched from its platform, in bytes, 65536 to "
+            "41943039",
+            Kind::text, whole_number<&Settings::media_bytes, 65'536, 41'943'039>},
     Setting{"trusted_proxies", "BACKCHANNEL_TRUSTED_PROXIES", "ADDRESS,...", "none",
             "proxies whose X-Forwarded-For is believed: addresses and networks", Kind::list,
             trusted_proxies},

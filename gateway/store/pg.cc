@@ -6,7 +6,9 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <random>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "gateway/base/log.h"
@@ -20,7 +22,7 @@ constexpr unsigned kBool = 16, kBytea = 17, kInt2 = 21, kInt4 = 23, kInt8 = 20, 
                    kUuid = 2950, kJsonb = 3802, kTimestamptz = 1184;
 // Postgres counts its timestamps from 2000-01-01.
 constexpr std::int64_t kEpochDifferenceMs = 946'684'800'000;
-constexpr int kAttempts = 3;
+constexpr int kAttempts = 5;
 
 unsigned array_type_of(unsigned element) {
   switch (element) {
@@ -75,6 +77,12 @@ Errc code_of(std::string_view state) {
 bool is_connection_fault(std::string_view state) {
   return state.empty() || state.substr(0, 2) == "08" || state == "57P01" || state == "57P02" ||
          state == "57P03" || state == "25006";
+}
+
+std::chrono::microseconds random_pause(int attempt) {
+  thread_local std::minstd_rand random(std::random_device{}());
+  return std::chrono::microseconds(
+      std::uniform_int_distribution<int>(0, 10'000 << attempt)(random));
 }
 
 bool may_be_repeated(const Error& error) {
@@ -619,6 +627,8 @@ Result<std::vector<Rows>> Session::run(const Scope& scope, std::span<const Query
     if (auto sent = send(scope, queries); !sent) return std::move(sent).error();
     auto rows = receive();
     if (rows || attempt >= kAttempts || !may_be_repeated(rows.error())) return rows;
+    // Two that collided once and go on in step would collide again.
+    std::this_thread::sleep_for(random_pause(attempt));
   }
 }
 

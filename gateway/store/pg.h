@@ -217,7 +217,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   // All statements in one transaction and one flight; rows of each. A serialization failure or
-  // deadlock is repeated up to three times.
+  // deadlock is repeated up to four times, after pauses of at most 0.3 s altogether.
   Result<std::vector<Rows>> run(const Scope& scope, std::span<const Query> queries);
   // The same in two halves, so that the caller may work while Postgres does: nothing else may be
   // asked of the session between them, and nothing is repeated.

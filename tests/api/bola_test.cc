@@ -40,8 +40,8 @@ struct Fixture : World {
     std::string query = "select md5(concat_ws('|'";
     for (const std::string& table : std::vector<std::string>{
              "business", "membership", "usage_counter", "widget", "channel", "contact",
-             "conversation", "conversation_head", "message", "outbox", "registration_job",
-             "realtime_event", "idempotency_key"}) {
+             "conversation", "conversation_head", "message", "media", "media_use", "outbox",
+             "registration_job", "realtime_event", "idempotency_key"}) {
       query += ", (select string_agg(t::text, ',' order by t::text) from " + table +
                " t where tenant_id = '" + things.owner.business + "')";
     }
@@ -76,6 +76,8 @@ struct Fixture : World {
         {"updateChannel", R"({"is_active":false})"},
         {"createConversation", R"({"business_id":"$business","customer_id":"$contact"})"},
         {"sendMessage", R"({"content":"hello"})"},
+        {"uploadFiles",
+         "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--"},
         {"signalTyping", R"({"is_typing":true})"},
         {"setPlan", R"({"plan":"pro"})"},
     };
@@ -101,6 +103,11 @@ struct Fixture : World {
   }
 };
 
+gateway::http::Headers headers(const Route& route) {
+  if (route.accepts == gateway::api::Accepts::json) return {};
+  return {{"Content-Type", "multipart/form-data; boundary=b"}};
+}
+
 bool has_ids(const Route& route) { return route.pattern.find('{') != std::string_view::npos; }
 
 // The one exception: widgets are public, so 403 on another's tells nothing new.
@@ -121,8 +128,8 @@ BOOST_AUTO_TEST_CASE(every_route_for_people_refuses_every_wrong_token_before_any
              std::string(), std::string("x"), std::string("eyJhbGciOiJub25lIn0.e30."),
              std::string(api_test::kOperatorToken), expired, stranger}) {
       for (const auto* named : {&things, static_cast<const Things*>(nullptr)}) {
-        const auto result =
-            call(std::string(route.method), path(route, named), token, body(route, things));
+        const auto result = call(std::string(route.method), path(route, named), token,
+                                 body(route, things), headers(route));
         BOOST_TEST(result.status == 401, route.operation << " with " << token);
         BOOST_TEST(result.header("www-authenticate") == "Bearer");
       }
@@ -143,8 +150,10 @@ BOOST_AUTO_TEST_CASE(another_business_things_answer_as_if_they_did_not_exist) {
     ++rows;
     for (const auto& caller : {mine.owner, agent, nobody}) {
       const auto method = std::string(route.method);
-      const auto foreign = call(method, path(route, &theirs), caller.token, body(route, mine));
-      const auto random = call(method, path(route, nullptr), caller.token, body(route, mine));
+      const auto foreign =
+          call(method, path(route, &theirs), caller.token, body(route, mine), headers(route));
+      const auto random =
+          call(method, path(route, nullptr), caller.token, body(route, mine), headers(route));
       BOOST_TEST(foreign.status >= 400, route.operation);
       BOOST_TEST(foreign.body.find("canary") == std::string::npos);
       if (route.operation == kTellsForbidden && caller.token != nobody.token) {
@@ -231,8 +240,8 @@ BOOST_AUTO_TEST_CASE(ones_own_things_do_answer) {
       continue;
     }
     ++rows;
-    const auto result =
-        call(std::string(route.method), path(route, &mine), mine.owner.token, body(route, mine));
+    const auto result = call(std::string(route.method), path(route, &mine), mine.owner.token,
+                             body(route, mine), headers(route));
     BOOST_TEST(result.status / 100 == 2, route.operation << " " << result.body);
   }
   BOOST_TEST(rows >= 12);

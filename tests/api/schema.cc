@@ -134,7 +134,8 @@ std::vector<std::string> OpenApi::judge(std::string_view method, std::string_vie
     return body.empty() ? std::vector<std::string>() : std::vector<std::string>{"a body came"};
   }
   const auto media = content_type.substr(0, content_type.find(';'));
-  const auto described = content[media];
+  auto described = content[media];
+  if (!described.exists()) described = content["*/*"];
   if (!described.exists()) return {"content type " + std::string(media) + " is not documented"};
   if (media != "application/json") return {};
   const auto json = parse(body);

@@ -1,5 +1,6 @@
 #include "tests/api/world.h"
 
+#include <algorithm>
 #include <barrier>
 #include <stdexcept>
 #include <thread>
@@ -80,6 +81,8 @@ World::World(const WorldOptions& options) {
   if (registry_->all().size() != 3) throw std::runtime_error("the test's connectors do not load");
   tokens = std::make_unique<gateway::auth::Tokens>(must(gateway::auth::Jwt::from(*keyring_)), clock,
                                                    ids, gateway::auth::TokenOptions{});
+  media_urls = std::make_unique<gateway::store::MediaUrls>(
+      must(gateway::store::MediaUrls::from(*keyring_, kPublicUrl)));
   throttle_ = std::make_unique<gateway::auth::Throttle>(clock, options.limits);
   readiness = std::make_unique<gateway::api::Readiness>(database.gateway_options(), clock);
   workers_ = std::make_unique<gateway::store::Workers>("api", options.workers, options.queue,
@@ -100,6 +103,7 @@ World::World(const WorldOptions& options) {
       .tokens = *tokens,
       .throttle = *throttle_,
       .readiness = *readiness,
+      .media_urls = *media_urls,
       .settings = {
           .public_url = kPublicUrl,
           .cors_origins = options.cors_origins,
@@ -118,7 +122,10 @@ Result World::call(const std::string& method, const std::string& target, const s
                    const std::string& body, const Headers& extra) {
   Headers headers = extra;
   if (!token.empty()) headers.emplace_back("Authorization", "Bearer " + token);
-  if (!body.empty()) headers.emplace_back("Content-Type", "application/json");
+  const bool is_typed = std::any_of(extra.begin(), extra.end(), [](const auto& header) {
+    return sdk::equals_ignoring_case(header.first, "content-type");
+  });
+  if (!body.empty() && !is_typed) headers.emplace_back("Content-Type", "application/json");
   test_support::HttpClient client(port());
   const auto answer = client.call(method, target, headers, body);
   Result result{answer.status, answer.headers, answer.body, nullptr};

@@ -149,6 +149,7 @@ class World {
   FakeReceiver receiver;
   std::unique_ptr<gateway::api::Readiness> readiness;
   std::unique_ptr<gateway::auth::Tokens> tokens;
+  std::unique_ptr<gateway::store::MediaUrls> media_urls;
 
  private:
   Result judged(const std::string& method, const std::string& target, Result result);

@@ -66,6 +66,7 @@ BOOST_AUTO_TEST_CASE(defaults_are_those_of_the_documentation) {
   BOOST_TEST(settings.log_level == "info");
   BOOST_TEST(settings.threads == 0);
   BOOST_TEST(settings.token_ttl_hours == 24);
+  BOOST_TEST(settings.media_bytes == 25 << 20);
   BOOST_TEST(settings.drain_seconds == 10);
   BOOST_TEST(!settings.expose_channel_secrets);
   BOOST_TEST(!settings.unsafe);
@@ -207,6 +208,8 @@ BOOST_AUTO_TEST_CASE(a_wrong_value_says_where_what_and_what_would_be_right) {
   BOOST_TEST(says(problem({{"trusted_proxies", {"proxy"}}}), "no address"));
   BOOST_TEST(says(problem({{"unsafe", {"maybe"}}}), "neither true nor false"));
   BOOST_TEST(says(problem({{"token_ttl_hours", {"25"}}}), "1 to 24"));
+  BOOST_TEST(says(problem({{"media_bytes", {"65535"}}}), "65536 to 41943039"));
+  BOOST_TEST(says(problem({{"media_bytes", {"41943040"}}}), "65536 to 41943039"));
 }
 
 BOOST_AUTO_TEST_CASE(all_problems_are_told_at_once) {
@@ -305,7 +308,7 @@ BOOST_AUTO_TEST_CASE(the_help_shows_every_setting_with_its_variable) {
 
 BOOST_AUTO_TEST_CASE(the_table_has_one_row_for_each_setting) {
   const std::string table = settings_table();
-  BOOST_TEST(std::count(table.begin(), table.end(), '\n') == 2 + 18 + 1);
+  BOOST_TEST(std::count(table.begin(), table.end(), '\n') == 2 + 19 + 1);
   BOOST_TEST(
       says(table, "| `BACKCHANNEL_HTTP` | `--http ADDRESS:PORT` | `http` | 127.0.0.1:8080 |"));
 }
