@@ -14,7 +14,7 @@ alter table media
 create index media_due on media (tenant_id, next_at) where state = 0;
 create index media_unused on media (tenant_id, created_at)
   where conversation_id is not null and used_at is null;
-create index media_checked on media (checked_at);
+create index media_age on media (checked_at);
 
 -- Which messages of agents carry a file.
 create table media_use (
