@@ -353,6 +353,10 @@ begin
     select m.* from message m
     where m.tenant_id = p_tenant and m.channel_id = p_channel and m.remote_id = any (p_remote_ids)
       and m.sender_type = 1 and m.id <> p_place.id
+      -- What an agent said here has a user for its sender: a platform that repeats an id must not
+      -- take a message away.
+      and (m.sender_id is null or exists (
+        select from contact c where c.tenant_id = m.tenant_id and c.id = m.sender_id))
     order by m.conversation_id, m.sort_at, m.sort_seq, m.id
   loop
     perform message_merge_echo(p_tenant, p_place, v_echo);

@@ -130,10 +130,10 @@ struct Fixture : test_support::Database {
     const Ours ours{conversation, ids.next(), second};
     script(
         "insert into backchannel.message (tenant_id, conversation_id, sort_at, sort_seq, id,"
-        " channel_id, sender_type, kind, status, content) values ('" +
+        " channel_id, sender_type, sender_id, kind, status, content) values ('" +
         business.text() + "', '" + ours.conversation.text() + "', " + at(second) + ", 0, '" +
         ours.id.text() + "', '" + channel.text() +
-        "', 1, 0, 1, 'ours');"
+        "', 1, gen_random_uuid(), 0, 1, 'ours');"
         " update backchannel.conversation_head set message_count = message_count + 1"
         " where conversation_id = '" +
         ours.conversation.text() + "'");
@@ -399,6 +399,15 @@ BOOST_AUTO_TEST_CASE(a_customers_message_with_that_id_is_not_taken_for_an_echo) 
   const auto ours = send();
   settle(ours, {"in"});
   BOOST_TEST(value("select count(*) from message") == "2");
+}
+
+BOOST_AUTO_TEST_CASE(a_platform_that_repeats_an_id_takes_none_of_our_messages_away) {
+  resolve({text("in")});
+  const auto first = send();
+  settle(first, {"out"});
+  const auto second = send();
+  settle(second, {"out"});
+  BOOST_TEST(value("select count(*) from message where sender_type = 1") == "2");
 }
 
 BOOST_AUTO_TEST_CASE(a_conversation_that_an_echo_opened_goes_with_it) {
