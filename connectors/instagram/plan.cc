@@ -573,7 +573,9 @@ Step fetch_media(const Channel& channel, const Event& input, std::span<const Res
   }
   const Response& response = so_far[0];
   if (connector::is_success(response)) return Done{};
-  if (response.status == 403 || response.status == 404 || response.status == 410) {
+  // No credential goes with the link, so a refusal is the link's own.
+  if (response.status == 401 || response.status == 403 || response.status == 404 ||
+      response.status == 410) {
     return permanent("the link has expired or the content was deleted");
   }
   return connector::fail_from(response, Repeat::safe, channel.now_ms);

@@ -525,6 +525,9 @@ Step fetch_media(const Channel& channel, const Event& input, std::span<const Res
     call.answer_is_media = true;
     return call;
   }
+  if (so_far[0].status == 401 && account.auth() != Auth::oauth1 && media_route(url).empty()) {
+    return permanent("the file's address has run out");
+  }
   if (!connector::is_success(so_far[0])) return unfetched(account, so_far[0]);
   Done done;
   const std::string_view told = so_far[0].header("content-type");

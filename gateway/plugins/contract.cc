@@ -460,8 +460,13 @@ class Contract {
       }
     }
     echo += "}";
+    std::vector<Failure> unauthorized{Failure::auth};
+    // The signed address of a file may have run out, which says nothing of the channel's credentials.
+    if (operation == Operation::fetch_media && asked.answer_is_media) {
+      unauthorized.insert(unauthorized.end(), {Failure::permanent, Failure::retry});
+    }
     return {
-        {"401", {.status = 401, .body = echo}, {Failure::auth}},
+        {"401", {.status = 401, .body = echo}, unauthorized},
         {"429", {.status = 429, .headers = {{"retry-after", "7"}}, .body = echo}, {Failure::rate}},
         {"500", {.status = 500, .body = echo}, repeatable},
         {"no answer", {.status = 0}, repeatable},
