@@ -53,7 +53,8 @@ connector::Pairs instructions_of(const ApiContext& context, const store::Channel
                                  const plugins::ConfigSchema* schema) {
   connector::Pairs instructions;
   if (channel.instructions) {
-    const auto stored = sdk::json::Document::parse(*channel.instructions, sdk::json::kApiLimits);
+    const auto stored =
+        sdk::json::Document::parse(channel.instructions->reveal(), sdk::json::kApiLimits);
     if (stored) instructions = plugins::flatten(stored->root());
   }
   if (!instructions.empty() || schema == nullptr || !schema->manual_setup()) return instructions;

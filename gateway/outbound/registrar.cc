@@ -390,7 +390,7 @@ void Registrar::registered(RunPtr run, connector::Step step) {
     const bool is_manual = result_of(*done, "registration") == "manual";
     ended.channel.registration = is_manual ? RegistrationState::manual : RegistrationState::active;
     ended.channel.error = run->run->clean(results_of(*done, "warning"));
-    ended.channel.instructions = "";
+    ended.channel.instructions = store::Bytes();
     ended.channel.resume = true;
     std::vector<std::string> accounts;
     for (const auto& [name, value] : done->results) {
@@ -398,16 +398,18 @@ void Registrar::registered(RunPtr run, connector::Step step) {
       accounts.push_back(sdk::sanitize(value, kMaxAccountBytes));
     }
     if (!accounts.empty()) ended.channel.accounts = std::move(accounts);
+    std::string instructions;
     if (is_manual) {
       sdk::json::Writer json;
       json.object();
       for (const auto& [name, value] : done->results) {
         if (name.starts_with(kInstruction)) json.member(name.substr(kInstruction.size()), value);
       }
-      ended.channel.instructions = json.end().take();
+      instructions = json.end().take();
     }
     const RegistrationOutcome outcome{*ended.channel.registration, false, ""};
-    return end(std::move(run), std::move(ended), outcome, std::move(done->state));
+    return end(std::move(run), std::move(ended), outcome, std::move(done->state),
+               Secret(std::move(instructions)));
   }
   const auto& failure = *std::get_if<connector::Fail>(&step);
   ended.channel.error = failure.why;
@@ -538,24 +540,31 @@ void Registrar::polled(RunPtr run, connector::Step step) {
 }
 
 void Registrar::end(RunPtr run, store::JobEnd ended, std::optional<RegistrationOutcome> outcome,
-                    connector::Pairs state) {
+                    connector::Pairs state, Secret instructions) {
   connector::Pairs known = run->run == nullptr ? connector::Pairs() : run->run->channel().state;
   context_.loop.query<store::JobEnded>(
-      [this, job = run->job, wanted = run->loaded.wanted, ended, state,
+      [this, job = run->job, wanted = run->loaded.wanted, ended, state, instructions,
        known = std::move(known)](store::Session& db) mutable -> Result<store::JobEnded> {
         if (!state.empty()) {
           auto merged = merged_state(db, context_.vault, job.tenant, job.channel, known, state);
           if (!merged) return std::move(merged).error();
           ended.channel.state = *std::move(merged);
         }
+        if (!instructions.reveal().empty()) {
+          auto sealed = context_.vault.seal(db, job.tenant, store::kChannelInstructions,
+                                            job.channel.get(), instructions.reveal());
+          if (!sealed) return std::move(sealed).error();
+          ended.channel.instructions = *std::move(sealed);
+        }
         return store::end_job(db, job, wanted, ended);
       },
-      [this, run, ended, outcome, state](Result<store::JobEnded> result) mutable {
+      [this, run, ended, outcome, state, instructions](Result<store::JobEnded> result) mutable {
         if (!result && may_repeat(result.error())) {
           context_.health.bad(result.error());
           if (!stopping_) {
-            context_.loop.after(
-                kRepeatMs, [this, run, ended, outcome, state] { end(run, ended, outcome, state); });
+            context_.loop.after(kRepeatMs, [this, run, ended, outcome, state, instructions] {
+              end(run, ended, outcome, state, instructions);
+            });
             return;
           }
         } else if (!result) {

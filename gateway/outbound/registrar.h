@@ -62,7 +62,7 @@ class Registrar final : public Worker {
   void polled(RunPtr run, connector::Step step);
   bool poll_again_at_once(domain::ChannelId channel, bool more);
   void end(RunPtr run, store::JobEnd end, std::optional<RegistrationOutcome> outcome = {},
-           connector::Pairs state = {});
+           connector::Pairs state = {}, Secret instructions = Secret());
   void leave() { --runs_; }
   void answer(domain::ChannelId channel, const RegistrationOutcome& outcome);
   void answer_one(std::uint64_t waiter, const RegistrationOutcome& outcome);

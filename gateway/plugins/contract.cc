@@ -461,7 +461,8 @@ class Contract {
     }
     echo += "}";
     std::vector<Failure> unauthorized{Failure::auth};
-    // The signed address of a file may have run out, which says nothing of the channel's credentials.
+    // The signed address of a file may have run out, which says nothing of the channel's
+    // credentials.
     if (operation == Operation::fetch_media && asked.answer_is_media) {
       unauthorized.insert(unauthorized.end(), {Failure::permanent, Failure::retry});
     }

@@ -122,7 +122,9 @@ std::vector<std::pair<std::string, std::string>> MailSimulator::Mailgun::targets
 }
 
 MailSimulator::Answer MailSimulator::mailgun(const HttpRequest& request, ApiCall& record) {
-  const auto [user, key] = basic_of(request);
+  const auto credentials = basic_of(request);
+  const auto& user = credentials.first;
+  const auto& key = credentials.second;
   const auto at = mailgun_->accounts.find(key);
   if (user != "api" || at == mailgun_->accounts.end()) {
     record.description = "Forbidden";

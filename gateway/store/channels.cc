@@ -9,10 +9,11 @@ namespace {
 #define CHANNEL_COLUMNS                                                                     \
   "id, tenant_id, type, config_sealed, is_active, revision, registration_state,"            \
   " registration_error, floor(extract(epoch from registration_checked_at) * 1000)::bigint," \
-  " registration_instructions::text, floor(extract(epoch from created_at) * 1000)::bigint," \
+  " instructions_sealed, floor(extract(epoch from created_at) * 1000)::bigint,"             \
   " secret_sealed"
 
 constexpr int kConfigColumn = 3;
+constexpr int kInstructionsColumn = 9;
 constexpr int kSecretColumn = 11;
 
 Channel read(const Rows& rows, int row) {
@@ -25,7 +26,6 @@ Channel read(const Rows& rows, int row) {
   channel.registration = static_cast<domain::RegistrationState>(rows.integer(row, 6));
   channel.registration_error = rows.maybe_text(row, 7);
   channel.registration_checked_ms = rows.maybe_integer(row, 8);
-  channel.instructions = rows.maybe_text(row, 9);
   channel.created_ms = rows.integer(row, 10);
   return channel;
 }
@@ -39,6 +39,12 @@ Result<> open_secrets(Session& db, Vault& vault, const Rows& rows, int row, Chan
                            rows.bytes(row, kSecretColumn));
   if (!secret) return std::move(secret).error();
   channel.secret = std::move(*secret);
+  if (!rows.is_null(row, kInstructionsColumn)) {
+    auto instructions = vault.open(db, channel.business, kChannelInstructions, channel.id.get(),
+                                   rows.bytes(row, kInstructionsColumn));
+    if (!instructions) return std::move(instructions).error();
+    channel.instructions = std::move(*instructions);
+  }
   return {};
 }
 
@@ -178,7 +184,7 @@ Result<ChannelUpdated> update_channel(Session& db, const domain::Plans& plans,
       "                           else $6::integer::smallint end,"
       " registration_error = case when $7 then registration_error end,"
       " registration_checked_at = case when $7 then registration_checked_at end,"
-      " registration_instructions = case when $7 then registration_instructions end,"
+      " instructions_sealed = case when $7 then instructions_sealed end,"
       // What a connector kept belongs to the platform account it was kept for.
       " state_sealed = case when type = $3 then state_sealed end"
       " where tenant_id = $1 and id = $2";

@@ -32,7 +32,7 @@ struct Channel {
   domain::RegistrationState registration = domain::RegistrationState::pending;
   std::optional<std::string> registration_error;
   std::optional<std::int64_t> registration_checked_ms;
-  std::optional<std::string> instructions;  // JSON object: what a human enters at the platform
+  std::optional<Secret> instructions;  // JSON object: what a human enters at the platform
   std::int64_t created_ms = 0;
 };
 

@@ -174,8 +174,8 @@ Result<JobEnded> end_job(Session& db, const Job& job, int wanted, const JobEnd& 
           " registration_error = case when $4::text is null then c.registration_error"
           "  else nullif($4::text, '') end,"
           " state_sealed = coalesce($5::bytea, c.state_sealed),"
-          " registration_instructions = case when $6::text is null then c.registration_instructions"
-          "  else nullif($6::text, '')::jsonb end,"
+          " instructions_sealed = case when $6::bytea is null then c.instructions_sealed"
+          "  else nullif($6::bytea, '') end,"
           " registration_checked_at = case when $7::boolean then clock_timestamp()"
           "  else c.registration_checked_at end,"
           " revision = c.revision + case when $5::bytea is null then 0 else 1 end"
@@ -188,8 +188,8 @@ Result<JobEnded> end_job(Session& db, const Job& job, int wanted, const JobEnd& 
           {kChange,
            {job.tenant, job.channel,
             change.registration ? Param(static_cast<int>(*change.registration)) : Param(nullptr),
-            change.error, change.state ? Param(*change.state) : Param(nullptr), change.instructions,
-            change.checked}});
+            change.error, change.state ? Param(*change.state) : Param(nullptr),
+            change.instructions ? Param(*change.instructions) : Param(nullptr), change.checked}});
       if (!updated) return std::move(updated).error();
       ended.changed = !updated->empty() && updated->boolean(0, 0);
     }

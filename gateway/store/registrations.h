@@ -74,9 +74,9 @@ std::vector<Query> hold_job(const Job& job);
 // What becomes of the channel's row. Absent members stay.
 struct ChannelChange {
   std::optional<domain::RegistrationState> registration;
-  std::optional<std::string> error;         // "" removes it
-  std::optional<Bytes> state;               // sealed
-  std::optional<std::string> instructions;  // JSON object; "" removes them
+  std::optional<std::string> error;   // "" removes it
+  std::optional<Bytes> state;         // sealed
+  std::optional<Bytes> instructions;  // sealed JSON object; empty removes them
   // What deliveries for this channel name; replaces the known ones.
   std::optional<std::vector<std::string>> accounts;
   bool checked = false;  // the platform said how things stand

@@ -18,6 +18,7 @@ namespace gateway::store {
 inline constexpr std::string_view kChannelConfig = "channel.config";
 inline constexpr std::string_view kChannelSecret = "channel.secret";
 inline constexpr std::string_view kChannelState = "channel.state";
+inline constexpr std::string_view kChannelInstructions = "channel.instructions";
 
 class Vault {
  public:

@@ -1,6 +1,11 @@
 -- What leaves, since connectors speak interface 1.1: answers as large as media, several remote ids
 -- for one message, a poll's cursor in the transaction of its events, accounts a registration proved.
 
+-- What a human enters at the platform, a verify token or a callback URL with a key, is as secret as
+-- the config it comes from. A registration that was written before is made anew by its next check.
+alter table channel drop column registration_instructions;
+alter table channel add column instructions_sealed bytea;
+
 -- Sealed bytes do not compress.
 alter table outbox alter column transcript set storage external;
 

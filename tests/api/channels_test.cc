@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "connectors/sdk/crypto.h"
 #include "tests/api/world.h"
 
 namespace {
@@ -26,12 +27,18 @@ struct Fixture : World {
   // A manual registration, as a Meta channel's: instructions appear in the row.
   void register_manually() {
     outbound.behave = [this](auto, gateway::domain::ChannelId channel, auto done) {
+      const auto business = gateway::Uuid::parse(
+          value("select tenant_id from channel where id = '" + channel.text() + "'"));
+      const auto sealed = vault().seal(
+          database.gateway, gateway::domain::BusinessId(*business),
+          gateway::store::kChannelInstructions, channel.get(),
+          "{\"callback_url\":\"https://hooks.backchannel.test/api/v1/webhooks/whatsapp/" +
+              channel.text() + "/k3y\",\"verify_token\":\"my-verify-token\"}");
+      BOOST_REQUIRE(sealed.has_value());
       value(
           "update channel set registration_state = 3, registration_checked_at = now(),"
-          " registration_instructions = jsonb_build_object('callback_url',"
-          " 'https://hooks.backchannel.test/api/v1/webhooks/whatsapp/' || id || '/k3y',"
-          " 'verify_token', 'my-verify-token') where id = '" +
-          channel.text() + "' returning 1");
+          " instructions_sealed = decode('" +
+          sdk::hex(sealed->value) + "', 'hex') where id = '" + channel.text() + "' returning 1");
       done({RegistrationState::manual, false, ""});
     };
   }

@@ -140,6 +140,7 @@ class World {
     return std::stoi(database.value("select count(*) from " + from));
   }
   std::uint16_t port() const { return server_->port(); }
+  gateway::store::Vault& vault() { return *vault_; }
 
   test_support::Database database;
   ShiftedClock clock;

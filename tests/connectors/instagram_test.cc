@@ -176,8 +176,8 @@ BOOST_AUTO_TEST_CASE(a_file_whose_link_is_refused_does_not_pause_the_channel) {
   file.attachments.push_back(
       {.media_id = "https://lookaside.fbsbx.com/ig_messaging_cdn/?asset_id=1&signature=x"});
   const connector::Response refused[] = {{.status = 401}};
-  const auto step = instagram_connector().plan(a_channel(), connector::Operation::fetch_media, file,
-                                               refused);
+  const auto step =
+      instagram_connector().plan(a_channel(), connector::Operation::fetch_media, file, refused);
   const auto* fail = std::get_if<connector::Fail>(&step);
   BOOST_TEST_REQUIRE(fail != nullptr);
   BOOST_TEST((fail->code == connector::Failure::permanent));

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "connectors/sdk/crypto.h"
 #include "connectors/sdk/json.h"
 
 namespace test_outbound {
@@ -102,6 +103,17 @@ std::string World::message(MessageId id, const std::string& column) {
 std::string World::channel(ChannelId id, const std::string& column) {
   return value("select coalesce(" + column + "::text, 'null') from channel where id = '" +
                id.text() + "'");
+}
+
+std::string World::instructions(ChannelId id) {
+  const std::string sealed = value(
+      "select encode(instructions_sealed, 'hex') from channel where id = '" + id.text() + "'");
+  const auto business =
+      gateway::Uuid::parse(value("select tenant_id from channel where id = '" + id.text() + "'"));
+  const auto opened =
+      vault->open(db.gateway, BusinessId(*business), gateway::store::kChannelInstructions, id.get(),
+                  sdk::from_hex(sealed).value());
+  return opened ? opened->reveal() : opened.error().message;
 }
 
 bool World::becomes(MessageId id, const std::string& status) {

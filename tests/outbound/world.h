@@ -53,6 +53,8 @@ class World {
   void execute(const std::string& sql);
   std::string message(MessageId id, const std::string& column = "status");
   std::string channel(ChannelId id, const std::string& column = "registration_state");
+  // What a human enters at the platform.
+  std::string instructions(ChannelId id);
   // "status" names as numbers: domain::MessageStatus.
   bool becomes(MessageId id, const std::string& status);
   // From now on known_remote_id tells what remote_ids_known was called with, in place of what that
