@@ -82,23 +82,17 @@ class Sweeper {
 };
 
 // Documents of platforms come by the thread that fetches all else.
-template <class Outbound>
 class PublicDocuments final : public inbound::DocumentSource {
  public:
-  explicit PublicDocuments(Outbound& outbound) : outbound_(outbound) {}
+  explicit PublicDocuments(outbound::Outbound& outbound) : outbound_(outbound) {}
   void fetch(const std::string& url, Task<void(std::optional<std::string>)> done) override {
     auto held = std::make_shared<Task<void(std::optional<std::string>)>>(std::move(done));
-    const std::function<void(std::optional<std::string>)> fetched =
-        [held](std::optional<std::string> document) { (*held)(std::move(document)); };
-    if constexpr (requires { outbound_.fetch_document(url, fetched); }) {
-      outbound_.fetch_document(url, fetched);
-    } else {
-      fetched(std::nullopt);
-    }
+    outbound_.fetch_document(
+        url, [held](std::optional<std::string> document) { (*held)(std::move(document)); });
   }
 
  private:
-  Outbound& outbound_;
+  outbound::Outbound& outbound_;
 };
 
 Error explain(Error error, const std::string& what, const std::string& remedy) {
@@ -199,7 +193,7 @@ struct App::Graph {
   std::optional<Sweeper> sweeper;
   std::optional<store::Workers> hook_workers;
   std::optional<inbound::HookCache> hooks;
-  std::optional<PublicDocuments<outbound::Dispatcher>> document_source;
+  std::optional<PublicDocuments> document_source;
   std::optional<inbound::DocumentCache> documents;
   std::optional<outbound::Dispatcher> dispatcher;
   std::optional<inbound::Batcher> batcher;
