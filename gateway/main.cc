@@ -166,24 +166,40 @@ int main(int argc, char** argv) {
   replay_command->add_option("channel", channel, "Id of the channel")->required();
   replay_command->add_flag("--dry-run", dry_run, "Only say what would be stored");
 
-  auto* simulate_command =
-      cli.add_subcommand("simulate", "A simulated Telegram for tests and demonstrations");
+  auto* simulate_command = cli.add_subcommand(
+      "simulate",
+      "Simulated platforms for tests and demonstrations: Telegram, Meta (WhatsApp and Instagram),\n"
+      "SMS (Twilio, Vonage, Telnyx), X, and mail (SMTP, IMAP, Mailgun, Postmark, SendGrid, SES).\n"
+      "docs/SIMULATION.md shows what can be made to happen");
   simulate::SimulateOptions simulation;
-  simulate_command->add_option("--listen", simulation.listen, "ADDRESS:PORT; port 0: any free one")
+  simulate_command
+      ->add_option("--listen", simulation.listen,
+                   "ADDRESS:PORT of the control API; the platforms have the 15 ports behind it, "
+                   "with port 0 any free ones")
       ->capture_default_str();
+  simulate_command
+      ->add_option("--only", simulation.only,
+                   "Those to start, with commas between: telegram, meta, sms, x, mail; all if absent")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("PLATFORM,...");
   simulate_command->add_option("--seed", simulation.seed, "Of everything random")
       ->capture_default_str();
   simulate_command->add_option("--scenario", simulation.scenario,
-                               "morning: plays for each bot that appears");
+                               "morning: plays for each Telegram bot that appears");
   simulate_command
       ->add_option("--pace", simulation.pace, "Seconds per second of the scenario; 0: at once")
       ->capture_default_str();
   simulate_command
-      ->add_option("--time-scale", simulation.time_scale, "Of the platform's own waiting")
+      ->add_option("--time-scale", simulation.time_scale, "Of the platforms' own waiting")
       ->capture_default_str();
   simulate_command
-      ->add_option("--urls", simulation.urls, "What setWebhook takes: telegram, loopback or any")
+      ->add_option("--urls", simulation.urls,
+                   "Webhook URLs the platforms take: platform (as the real one), loopback (those "
+                   "and this machine's) or any")
       ->capture_default_str();
+  simulate_command->add_flag("--replies", simulation.replies,
+                             "People answer what they are sent (not on Telegram)");
   simulate_command->add_flag("--demo", simulation.demo,
                              "Start a gateway too and show the main job from beginning to end");
   simulate_command
@@ -202,6 +218,7 @@ int main(int argc, char** argv) {
   if (*simulate_command) {
     std::signal(SIGPIPE, SIG_IGN);
     simulation.program = std::filesystem::read_symlink("/proc/self/exe");
+    simulation.typed = argv[0];
     return simulate::run_simulate(simulation);
   }
   if (*connectors_check) return commands::check_connector(object, fixtures, write_expectations);

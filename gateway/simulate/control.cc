@@ -8,6 +8,7 @@
 #include "connectors/sdk/form.h"
 #include "connectors/sdk/json.h"
 #include "connectors/sdk/text.h"
+#include "gateway/simulate/control_desk.h"
 #include "gateway/simulate/morning.h"
 
 namespace gateway::simulate {
@@ -16,13 +17,12 @@ namespace {
 using sdk::json::Value;
 using sdk::json::Writer;
 
-constexpr std::string_view kHelp = R"(Simulated Telegram: control API
-
-GET    /_simulate/bots                  bots, their webhooks and secrets
-POST   /_simulate/bots/ID/revoke        the token is answered 401 from now on
-POST   /_simulate/updates               somebody does something; shorthand:
+constexpr std::string_view kHelp =
+    R"(GET    accounts               bots, their webhooks and secrets; also "bots"
+POST   bots/ID/revoke         the token is answered 401 from now on
+POST   events                 somebody does something; also "updates"; shorthand:
          {"bot": 7012345678, "from": "ana", "text": "Hola"}
-         "bot"      may be left out while there is one bot
+         "bot"      may be left out while there is one
          "from"     ana yulia sakura ahmed juergen marie nobody tom li priya noa owner,
                     or a User object; default ana
          "chat"     a Chat object; default the private chat
@@ -33,20 +33,23 @@ POST   /_simulate/updates               somebody does something; shorthand:
                     "date", "kind" (channel_post, business_message, ...), "copies",
                     "extra": members to add to the message
          or         {"update": {...}}   an Update object; update_id is added where it is missing
-POST   /_simulate/raw?bot=ID            the body is delivered byte for byte
-POST   /_simulate/scenario              {"bot": ID, "name": "morning", "seed": 1, "pace": 0}
-GET    /_simulate/calls?after=N         calls of the Bot API
-GET    /_simulate/sent?bot=ID&chat=ID   messages the bot has sent
-GET    /_simulate/deliveries?after=N    attempts to deliver updates
-GET    /_simulate/stats                 figures of deliveries
-GET    /_simulate/idle                  {"idle": true} when no update waits
-POST   /_simulate/faults                {"kind": ..., "count": 1, ...}
+POST   raw?bot=ID             the body is delivered byte for byte
+POST   scenario               {"bot": ID, "name": "morning", "seed": 1, "pace": 0}
+)";
+
+constexpr std::string_view kCommonHelp =
+    R"(GET    calls?after=N          calls of the Bot API
+GET    sent?bot=ID&chat=ID    messages the bot has sent
+GET    deliveries?after=N     attempts to deliver updates
+GET    stats                  figures of deliveries
+GET    idle                   {"idle": true} when no update waits
+POST   faults                 {"kind": ..., "count": 1, ...}
          of the Bot API  too_many_requests (retry_after), server_error, bad_gateway, slow
                          (delay_ms), refuse (status, description), garbage, reset_before_body,
                          reset_after_body, reset_midway, down; "method" and "bot" narrow them
          of deliveries   wrong_secret, no_secret, twice_secret, duplicate (copies), reorder, drop
-DELETE /_simulate/faults                ends all of them
-POST   /_simulate/reset                 forgets everything but bots and their webhooks
+DELETE faults                 ends all of them
+POST   reset                  forgets everything but bots and their webhooks
 )";
 
 HttpReply json(std::string body, int status = 200) {
@@ -316,8 +319,15 @@ HttpReply get_deliveries(const TelegramSimulator& telegram, const sdk::Form& que
 
 }  // namespace
 
+std::string telegram_help(std::string_view prefix) {
+  return "Simulated Telegram, under " + std::string(prefix) + "\n" + std::string(kHelp);
+}
+
 HttpReply control(TelegramSimulator& telegram, const HttpRequest& request) {
-  std::string path = request.path.substr(std::string_view("/_simulate").size());
+  return control(telegram, request, request.path.substr(kControlPath.size()));
+}
+
+HttpReply control(TelegramSimulator& telegram, const HttpRequest& request, std::string path) {
   if (path.size() > 1 && path.back() == '/') path.pop_back();
   const sdk::Form query = sdk::parse_form(request.query);
   const bool get = request.method == "GET";
@@ -325,10 +335,10 @@ HttpReply control(TelegramSimulator& telegram, const HttpRequest& request) {
   if (get && (path.empty() || path == "/")) {
     HttpReply reply;
     reply.content_type = "text/plain; charset=utf-8";
-    reply.body = kHelp;
+    reply.body = telegram_help("/_simulate/") + std::string(kCommonHelp);
     return reply;
   }
-  if (get && path == "/bots") return get_bots(telegram);
+  if (get && (path == "/bots" || path == "/accounts")) return get_bots(telegram);
   if (get && path == "/calls") return get_calls(telegram, query);
   if (get && path == "/sent") return get_sent(telegram, query);
   if (get && path == "/deliveries") return get_deliveries(telegram, query);
@@ -352,6 +362,7 @@ HttpReply control(TelegramSimulator& telegram, const HttpRequest& request) {
     std::from_chars(path.data() + 6, path.data() + path.size() - kRevoke.size(), id);
     return telegram.revoke(id) ? done() : error(404, "no such bot");
   }
+  if (post && path == "/events") path = "/updates";
   if (post && (path == "/updates" || path == "/scenario" || path == "/faults")) {
     const auto document =
         sdk::json::Document::parse(request.body.empty() ? "{}" : std::string_view(request.body));
