@@ -1,6 +1,7 @@
 #include "gateway/inbound/normalize.h"
 
 #include <boost/test/unit_test.hpp>
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -127,6 +128,27 @@ BOOST_AUTO_TEST_CASE(an_attachment_has_the_fields_of_the_contract) {
   BOOST_TEST(first["name"].is_null());
   BOOST_TEST(first["state"].text_or("") == "pending");
   BOOST_TEST(first["width"].text_or("") == "1280");
+}
+
+// The media of X's messages have an id of X's.
+BOOST_AUTO_TEST_CASE(what_a_platform_adds_to_an_attachment_hides_none_of_our_own_members) {
+  auto e = event(EventKind::message);
+  e.attachments = {{.kind = "image",
+                    .media_id = "https://ton.twitter.com/1.1/ton/data/dm/1/2/a.jpg",
+                    .extra = {{"id", "2124168024850090734"}, {"state", "ready"}, {"width", "680"}}}};
+  const auto row = message(e);
+  const auto json = sdk::json::Document::parse(*row.attachments);
+  BOOST_TEST_REQUIRE(json.has_value());
+  const auto members = json->root().at(0).members();
+  const auto count = [&](std::string_view name) {
+    return std::count_if(members.begin(), members.end(),
+                         [&](const auto& member) { return member.first == name; });
+  };
+  BOOST_TEST(count("id") == 1);
+  BOOST_TEST(count("state") == 1);
+  BOOST_TEST(json->root().at(0)["id"].text_or("") == row.media.at(0).id.text());
+  BOOST_TEST(json->root().at(0)["state"].text_or("") == "pending");
+  BOOST_TEST(json->root().at(0)["width"].text_or("") == "680");
 }
 
 BOOST_AUTO_TEST_CASE(an_attachment_keeps_its_id_through_every_redelivery_and_shares_it_with_none) {
