@@ -33,6 +33,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kTypes = 
 // Accounts that exist from the start. All of it is made up; the numbers are reserved for stories.
 constexpr std::string_view kBotToken = "7012345678:AAsimulatedsimulatedsimulatedsimula";
 constexpr std::string_view kWhatsAppNumber = "106540352242922";
+constexpr std::string_view kWhatsAppBusiness = "102290129340398";
 constexpr std::string_view kWhatsAppToken = "EAAsimulatedWhatsApp";
 constexpr std::string_view kInstagramAccount = "17841400000000001";
 constexpr std::string_view kInstagramToken = "IGAAsimulatedInstagram";
@@ -220,9 +221,12 @@ void Simulators::make_accounts() {
   };
   if (telegram_) sample("telegram", "telegram", texts({{"bot_token", kBotToken}}));
   if (meta_) {
-    meta_->add_number({.id = std::string(kWhatsAppNumber), .token = std::string(kWhatsAppToken)});
+    meta_->add_number({.id = std::string(kWhatsAppNumber),
+                       .token = std::string(kWhatsAppToken),
+                       .waba_id = std::string(kWhatsAppBusiness)});
     sample("whatsapp", "whatsapp",
            texts({{"phone_number_id", kWhatsAppNumber},
+                  {"waba_id", kWhatsAppBusiness},
                   {"access_token", kWhatsAppToken},
                   {"verify_token", kVerifyToken}}));
     meta_->add_instagram(
@@ -231,7 +235,7 @@ void Simulators::make_accounts() {
            texts({{"access_token", kInstagramToken},
                   {"account_id", kInstagramAccount},
                   {"verify_token", kVerifyToken}}),
-           "enter config._meta_setup_instructions of the answer in the App Dashboard: POST "
+           "enter registration.instructions of the answer in the App Dashboard: POST "
            "/_simulate/meta/dashboard {\"object\": \"instagram\", \"callback_url\", "
            "\"verify_token\", \"fields\": [\"messages\", \"messaging_seen\", "
            "\"message_reactions\", \"messaging_postbacks\", \"comments\"]}");
@@ -265,7 +269,7 @@ void Simulators::make_accounts() {
                   {"api_secret", kVonageSecret},
                   {"signature_secret", kVonageSignature},
                   {"application_id", kVonageApplication},
-                  {"from", kVonageNumber}}));
+                  {"from", "+" + std::string(kVonageNumber)}}));
     sms_->add_telnyx({.api_key = std::string(kTelnyxKey),
                       .profile_id = std::string(kTelnyxProfile),
                       .number = std::string(kTelnyxNumber)});
@@ -291,7 +295,7 @@ void Simulators::make_accounts() {
     sample("email-raw", "email", raw,
            "tell the mail server where mail for the address goes: POST /_simulate/mail/raw "
            "{\"address\": \"" +
-               std::string(kRawAddress) + "\", \"url\": instructions.callback_url of the answer}");
+               std::string(kRawAddress) + "\", \"url\": registration.instructions.callback_url of the answer}");
     mail_->add_postmark({std::string(kPostmarkToken), std::string(kPostmarkAddress)});
     Members postmark = address(kPostmarkAddress, "postmark");
     postmark.emplace_back("outbound", json_text("postmark"));
