@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <climits>
 #include <filesystem>
@@ -15,10 +14,11 @@
 #include <vector>
 
 #include "connectors/sdk/json.h"
-#include "gateway/simulate/morning.h"
+#include "gateway/simulate/demo_channels.h"
 #include "gateway/simulate/program.h"
 #include "gateway/simulate/rest_client.h"
-#include "gateway/simulate/telegram_simulator.h"
+#include "gateway/simulate/simulators.h"
+#include "gateway/simulate/terminal_text.h"
 
 namespace gateway::simulate {
 namespace {
@@ -27,14 +27,6 @@ using sdk::json::Value;
 using Steady = std::chrono::steady_clock;
 
 constexpr int kSteps = 7;
-
-// How the agent answers whom: part of the contact's name and the answer.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kAnswers = {
-    {{"Ana", "¡Hola Ana! Lo siento mucho. El reembolso del pedido 4711 ya está en camino 💙"},
-     {"Юлия", "Доброе утро, Юлия! Заказ 1204 уже у курьера, будет сегодня до 14:00."},
-     {"Jürgen", "Moin Herr Weiß, die korrigierte Rechnung kommt gleich per E-Mail."},
-     {"Tom", "Yes, we do! Two to four days to Ireland."},
-     {"さくら", "おはようございます！11時に開店します。お待ちしております。"}}};
 
 void step(int number, const std::string& what) {
   std::cout << "[" << number << "/" << kSteps << "] " << what << std::endl;
@@ -45,14 +37,24 @@ std::string self_path() {
   return std::filesystem::read_symlink("/proc/self/exe", error).string();
 }
 
+std::string milliseconds(std::int64_t us) {
+  std::string hundredths = std::to_string(100 + us / 10 % 100).substr(1);
+  return std::to_string(us / 1'000) + "." + hundredths + " ms";
+}
+
 struct Shown {
   std::string id;
+  std::string channel_id;
+  std::string channel;  // as it is called here
   std::string name;
   std::string status;
   std::string last;
   std::int64_t unread = 0;
   std::size_t messages = 0;
-  std::string delivery;  // of the agent's answer
+  std::string answer;  // what became of the agent's
+  std::size_t files_ready = 0;
+  std::size_t files_pending = 0;
+  std::size_t files_failed = 0;
 };
 
 std::string attachment_text(Value attachment) {
@@ -75,17 +77,12 @@ std::string message_text(Value message) {
 
 class Demo {
  public:
-  explicit Demo(const SimulateOptions& options)
-      : options_(options), telegram_([&] {
-          TelegramOptions chosen;
-          chosen.seed = options.seed;
-          return chosen;
-        }()) {}
+  explicit Demo(const SimulateOptions& options) : options_(options) {}
 
   // False where something failed; the reason is printed.
   bool run() {
-    return start_telegram() && start_gateway() && sign_up() && connect_bot() && play_morning() &&
-           answer_some() && show() && stop();
+    return start_simulators() && start_gateway() && sign_up() && connect_channels() &&
+           play_morning() && answer_some() && show() && stop();
   }
 
  private:
@@ -114,9 +111,20 @@ class Demo {
     return std::move(*answer);
   }
 
-  bool start_telegram() {
-    if (const auto started = telegram_.start(); !started) return failed(started.error().message);
-    step(1, "simulated Telegram at " + telegram_.origin());
+  bool start_simulators() {
+    SimulatorsOptions chosen;
+    chosen.seed = options_.seed;
+    auto simulators = Simulators::create(chosen);
+    if (!simulators) return failed(simulators.error().message);
+    simulators_ = std::move(*simulators);
+    if (const auto started = simulators_->start(); !started) {
+      return failed(started.error().message);
+    }
+    std::string names;
+    for (const auto& [name, upstreams] : simulators_->platforms()) {
+      names += (names.empty() ? "" : ", ") + name;
+    }
+    step(1, "simulated platforms (" + names + "), controlled at " + simulators_->control_origin());
     return true;
   }
 
@@ -132,10 +140,10 @@ class Demo {
     environment_ = {{"BACKCHANNEL_HTTP", base_.substr(7)},
                     {"BACKCHANNEL_PUBLIC_URL", base_},
                     {"BACKCHANNEL_DATA_DIR", folder.string()},
-                    {"BACKCHANNEL_UPSTREAMS", "https://api.telegram.org=" + telegram_.origin()},
                     {"BACKCHANNEL_KEYS", ""},
                     {"BACKCHANNEL_MIGRATE_URL", ""},
                     {"DATABASE_URL", ""}};
+    for (auto& setting : simulators_->settings()) environment_.push_back(std::move(setting));
     step(2, "gateway at " + base_ + " with its own Postgres in " + folder.string());
     auto started = Program::start({{program_, "serve"}, environment_, log_});
     if (!started) return failed(started.error().message);
@@ -160,10 +168,10 @@ class Demo {
   }
 
   bool sign_up() {
-    step(3, "Ada registers, opens \"Blue Vase\" and takes the plan Mini");
-    const auto unique = std::to_string(std::chrono::system_clock::now().time_since_epoch() /
-                                       std::chrono::milliseconds(1));
-    email_ = "ada+" + unique + "@example.com";
+    step(3, "Ada registers, opens \"Blue Vase\" and takes the plan Pro");
+    const std::int64_t now =
+        std::chrono::system_clock::now().time_since_epoch() / std::chrono::milliseconds(1);
+    email_ = "ada+" + std::to_string(now) + "@example.com";
     const auto token = ask(201, "POST", "/api/v1/auth/register",
                            object({{"email", json_text(email_)},
                                    {"full_name", json_text("Ada Lovelace")},
@@ -175,51 +183,77 @@ class Demo {
                                       {"website", json_text("https://bluevase.example")}}));
     if (!business) return false;
     const std::string id(business->json()["business"]["id"].text_or(""));
-    auto plan = Program::start({{program_, "plan", "set", id, "mini"}, environment_, log_});
+    auto plan = Program::start({{program_, "plan", "set", id, "pro"}, environment_, log_});
     if (!plan) return failed(plan.error().message);
     const auto status = plan->wait(std::chrono::seconds(60));
-    if (!status || *status != 0) return failed("`backchannel plan set " + id + " mini` failed");
-    // A token of its own per run: one platform bot belongs to one channel.
-    bot_id_ = 7'000'000'000 + std::stoll(unique) % 1'000'000'000;
+    if (!status || *status != 0) return failed("`backchannel plan set " + id + " pro` failed");
+    channels_ = demo_channels(*simulators_, options_.seed, now);
     return true;
   }
 
-  bool connect_bot() {
-    step(4, "the Telegram bot is connected: POST /api/v1/channels/");
-    const std::string token = std::to_string(bot_id_) + ":AAsimulatedsimulatedsimulatedsimula";
-    const auto channel = ask(201, "POST", "/api/v1/channels/",
-                             object({{"type", json_text("telegram")},
-                                     {"config", object({{"bot_token", json_text(token)}})}}));
-    if (!channel) return false;
-    if (!telegram_.wait_webhook(bot_id_, std::chrono::seconds(20))) {
-      return failed("the gateway has not registered its webhook");
+  bool connect_channels() {
+    step(4, std::to_string(channels_.size()) + " channels are connected: POST /api/v1/channels/");
+    for (const DemoChannel& channel : channels_) {
+      const auto made =
+          ask(201, "POST", "/api/v1/channels/",
+              object({{"type", json_text(channel.type)}, {"config", channel.config}}));
+      if (!made) return false;
+      const Value registration = made->json()["registration"];
+      std::string how(registration["state"].text_or("?"));
+      if (channel.finish) {
+        if (const auto finished = channel.finish(registration["instructions"]); !finished) {
+          return failed(channel.title + ": " + finished.error().message);
+        }
+        how += ", finished by hand";
+      }
+      if (!channel.wait_ready(std::chrono::seconds(20))) {
+        return failed(channel.title + ": the platform has no callback URL after 20 s");
+      }
+      std::cout << "      " << fit(channel.title, 10) << how << std::endl;
+      titles_.emplace_back(made->json()["id"].text_or(""), channel.title);
     }
-    std::cout << "      webhook registered: " << telegram_.bot(bot_id_)->webhook->url << std::endl;
     return true;
   }
 
   bool play_morning() {
-    const auto beats = morning(options_.seed);
     step(5, "a morning of messages (seed " + std::to_string(options_.seed) + ")");
-    const std::int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
-                                 std::chrono::system_clock::now().time_since_epoch())
-                                 .count();
-    play(telegram_, bot_id_, beats, now - beats.back().at_s - 60);
-    if (!telegram_.wait_idle(std::chrono::seconds(60))) {
-      const auto stats = telegram_.delivery_stats();
-      std::string last;
-      for (const Delivery& delivery : telegram_.deliveries()) {
-        if (!delivery.error.empty()) last = delivery.kind + ": " + delivery.error;
+    for (const DemoChannel& channel : channels_) {
+      if (const auto written = channel.customers_write(); !written) {
+        return failed(channel.title + ": " + written.error().message);
       }
-      return failed(std::to_string(stats.pending) + " updates are not acknowledged; " + last);
     }
-    const auto stats = telegram_.delivery_stats();
-    std::cout << "      " << stats.acknowledged << " updates acknowledged in " << stats.attempts
-              << " deliveries, p50 " << static_cast<double>(stats.p50_us / 10) / 100 << " ms, p99 "
-              << static_cast<double>(stats.p99_us / 10) / 100 << " ms" << std::endl;
-    return stats.acknowledged == stats.updates ||
-           failed("only " + std::to_string(stats.acknowledged) + " of " +
-                  std::to_string(stats.updates) + " updates were acknowledged");
+    if (const auto done = wait_delivered(*simulators_, std::chrono::seconds(60)); !done) {
+      return failed(done.error().message);
+    }
+    const auto tell = [](const std::string& name, const DeliveryStats& stats) {
+      std::cout << "      " << fit(name, 10) << stats.acknowledged << " events acknowledged in "
+                << stats.attempts << " deliveries, p50 " << milliseconds(stats.p50_us) << ", p99 "
+                << milliseconds(stats.p99_us) << std::endl;
+    };
+    tell("telegram", simulators_->telegram()->delivery_stats());
+    tell("meta", simulators_->meta()->delivery_stats());
+    tell("sms", simulators_->sms()->delivery_stats());
+    tell("x", simulators_->x()->delivery_stats());
+    tell("mail", simulators_->mail()->delivery_stats());
+    return fetch_files();
+  }
+
+  // Files are fetched behind the acknowledgement.
+  bool fetch_files() {
+    std::size_t ready = 0, pending = 0, failures = 0;
+    const bool settled = wait(std::chrono::seconds(60), [&] {
+      ready = pending = failures = 0;
+      for (const Shown& shown : inbox_) {
+        ready += shown.files_ready;
+        pending += shown.files_pending;
+        failures += shown.files_failed;
+      }
+      return pending == 0;
+    });
+    if (!settled) return failed(std::to_string(pending) + " files are not fetched after a minute");
+    std::cout << "      " << ready << " files were fetched, " << failures
+              << " the platforms do not give out" << std::endl;
+    return true;
   }
 
   bool load_inbox() {
@@ -229,7 +263,12 @@ class Demo {
     for (const Value item : list->json().elements()) {
       Shown shown;
       shown.id = item["id"].text_or("");
+      shown.channel_id = item["channel_id"].text_or("");
+      for (const auto& [id, title] : titles_) {
+        if (id == shown.channel_id) shown.channel = title;
+      }
       shown.name = item["customer"]["name"].text_or("");
+      if (shown.name.empty()) shown.name = item["customer"]["external_id"].text_or("");
       shown.status = item["status"].text_or("");
       shown.unread = item["unread_count"].integer().value_or(0);
       const auto whole = ask(200, "GET", "/api/v1/conversations/" + shown.id);
@@ -239,7 +278,13 @@ class Demo {
       if (!messages.empty()) shown.last = message_text(messages.back());
       for (const Value message : messages) {
         if (message["sender_type"].text_or("") == "agent") {
-          shown.delivery = message["status"].text_or("");
+          shown.answer = message["status"].text_or("");
+        }
+        for (const Value file : message["attachments"].elements()) {
+          const std::string_view state = file["state"].text_or("");
+          shown.files_ready += state == "ready" && file["url"].text() ? 1 : 0;
+          shown.files_pending += state == "pending" ? 1 : 0;
+          shown.files_failed += state == "failed" ? 1 : 0;
         }
       }
       inbox_.push_back(std::move(shown));
@@ -247,50 +292,100 @@ class Demo {
     return true;
   }
 
+  // Loads the inbox until it is as wanted; false where it is not in time or cannot be had.
+  template <class Wanted>
+  bool wait(std::chrono::seconds patience, Wanted&& wanted) {
+    const auto deadline = Steady::now() + patience;
+    while (true) {
+      if (!load_inbox()) return false;
+      if (wanted()) return true;
+      if (Steady::now() >= deadline) return false;
+      poll(nullptr, 0, 100);
+    }
+  }
+
+  struct Answered {
+    std::string conversation;
+    std::string outcome;
+  };
+
   bool answer_some() {
     if (!load_inbox()) return false;
-    std::vector<std::string> answered;
-    for (const auto& [name, text] : kAnswers) {
-      const auto at =
-          std::find_if(inbox_.begin(), inbox_.end(), [&, part = name](const Shown& shown) {
-            return shown.name.find(part) != std::string::npos;
-          });
-      if (at == inbox_.end()) continue;
-      const auto sent = ask(201, "POST", "/api/v1/conversations/" + at->id + "/messages",
-                            object({{"content", json_text(text)}}));
-      if (!sent) return false;
-      answered.push_back(at->id);
+    std::vector<Answered> answered;
+    for (std::size_t i = 0; i < channels_.size(); ++i) {
+      for (const auto& [name, text] : channels_[i].answers) {
+        const auto at =
+            std::find_if(inbox_.begin(), inbox_.end(), [&, part = name](const Shown& shown) {
+              return shown.channel_id == titles_[i].first &&
+                     shown.name.find(part) != std::string::npos;
+            });
+        if (at == inbox_.end()) {
+          return failed(channels_[i].title + ": no conversation with \"" + name + "\"");
+        }
+        if (!ask(201, "POST", "/api/v1/conversations/" + at->id + "/messages",
+                 object({{"content", json_text(text)}}))) {
+          return false;
+        }
+        answered.push_back({at->id, channels_[i].outcome});
+      }
     }
     step(6, "Ada answers " + std::to_string(answered.size()) + " of " +
                 std::to_string(inbox_.size()) + " conversations");
-    if (answered.empty()) return failed("no conversation to answer was found");
-    transcript_ = answered.front();
-    const auto deadline = Steady::now() + std::chrono::seconds(60);
-    std::size_t settled = 0;
-    while (settled < answered.size() && Steady::now() < deadline) {
-      if (!load_inbox()) return false;
-      settled = static_cast<std::size_t>(
-          std::count_if(inbox_.begin(), inbox_.end(), [&](const Shown& shown) {
-            return std::find(answered.begin(), answered.end(), shown.id) != answered.end() &&
-                   shown.delivery == "sent";
-          }));
-      if (settled < answered.size()) poll(nullptr, 0, 100);
+    transcript_ = answered.front().conversation;
+    // A status may be ahead of what is waited for, never behind.
+    const bool settled = wait(std::chrono::seconds(60), [&] {
+      return std::all_of(answered.begin(), answered.end(), [&](const Answered& one) {
+        return std::any_of(inbox_.begin(), inbox_.end(), [&](const Shown& shown) {
+          return shown.id == one.conversation && shown.answer == one.outcome;
+        });
+      });
+    });
+    if (!settled) return failed("not every answer came to its end within a minute: " + outcomes());
+    for (const DemoChannel& channel : channels_) {
+      const std::size_t arrived = channel.arrived();
+      if (arrived < channel.answers.size()) {
+        return failed(channel.title + ": only " + std::to_string(arrived) + " answers arrived");
+      }
+      std::cout << "      " << fit(channel.title, 10) << channel.answers.size()
+                << (channel.answers.size() == 1 ? " answer" : " answers") << " `"
+                << channel.outcome << "`" << std::endl;
     }
-    const std::size_t arrived = telegram_.sent(bot_id_).size();
-    std::cout << "      " << settled << " answers are `sent`, " << arrived
-              << " arrived at the simulated Telegram" << std::endl;
-    if (settled < answered.size()) return failed("not every answer was sent within a minute");
-    return arrived >= answered.size() || failed("not every answer arrived");
+    return customers_react();
+  }
+
+  std::string outcomes() const {
+    std::string out;
+    for (const Shown& shown : inbox_) {
+      if (shown.answer.empty()) continue;
+      out += (out.empty() ? "" : ", ") + shown.channel + " " + shown.answer;
+    }
+    return out;
+  }
+
+  bool customers_react() {
+    const std::size_t before = inbox_.size();
+    for (const DemoChannel& channel : channels_) {
+      if (!channel.customers_react) continue;
+      if (const auto done = channel.customers_react(); !done) {
+        return failed(channel.title + ": " + done.error().message);
+      }
+    }
+    if (const auto done = wait_delivered(*simulators_, std::chrono::seconds(60)); !done) {
+      return failed(done.error().message);
+    }
+    if (!load_inbox()) return false;
+    return inbox_.size() == before || failed("a customer's answer has opened a new conversation");
   }
 
   bool show() {
     step(7, "the inbox");
-    std::cout << "\n  " << fit("CONTACT", 22) << fit("STATUS", 10) << fit("UNREAD", 8)
-              << fit("MSGS", 6) << fit("ANSWER", 8) << "LAST MESSAGE\n";
+    std::cout << "\n  " << fit("CHANNEL", 11) << fit("CONTACT", 22) << fit("STATUS", 8)
+              << fit("UNREAD", 8) << fit("MSGS", 6) << fit("ANSWER", 11) << "LAST MESSAGE\n";
     for (const Shown& shown : inbox_) {
-      std::cout << "  " << fit(shown.name.empty() ? "(no name)" : shown.name, 21) << " "
-                << fit(shown.status, 10) << fit(std::to_string(shown.unread), 8)
-                << fit(std::to_string(shown.messages), 6) << fit(shown.delivery, 8)
+      std::cout << "  " << fit(shown.channel, 11)
+                << fit(shown.name.empty() ? "(no name)" : shown.name, 21) << " "
+                << fit(shown.status, 8) << fit(std::to_string(shown.unread), 8)
+                << fit(std::to_string(shown.messages), 6) << fit(shown.answer, 11)
                 << fit(shown.last, 50) << "\n";
     }
     const auto whole = ask(200, "GET", "/api/v1/conversations/" + transcript_);
@@ -309,8 +404,9 @@ class Demo {
               << "    BACKCHANNEL_DATA_DIR=" << options_.data_dir << " " << program_
               << " serve      the same inbox over REST: log in as\n"
               << "      " << email_ << " / " << kPassword << "\n"
-              << "    " << program_ << " simulate      the simulated Telegram alone; its "
-              << "GET /_simulate/ lists what can go wrong\n"
+              << "    " << program_
+              << " simulate      the simulated platforms alone, for a gateway of your own; "
+              << "docs/SIMULATION.md\n"
               << "    make run      the gateway for real, with the quickstart's lines\n"
               << std::endl;
     return true;
@@ -319,14 +415,16 @@ class Demo {
   bool stop() {
     gateway_->signal(SIGTERM);
     const auto status = gateway_->wait(std::chrono::seconds(60));
-    telegram_.stop();
+    simulators_->stop();
     if (!status) return failed("the gateway does not stop");
     return *status == 0 || failed("the gateway ended with status " + std::to_string(*status));
   }
 
   static constexpr std::string_view kPassword = "supersecret123";
   SimulateOptions options_;
-  TelegramSimulator telegram_;
+  std::unique_ptr<Simulators> simulators_;
+  std::vector<DemoChannel> channels_;
+  std::vector<std::pair<std::string, std::string>> titles_;  // channel id and title, as channels_
   std::string program_;
   std::string base_;
   std::string log_;
@@ -334,63 +432,11 @@ class Demo {
   std::optional<Program> gateway_;
   std::unique_ptr<RestClient> rest_;
   std::string email_;
-  std::int64_t bot_id_ = 0;
   std::vector<Shown> inbox_;
   std::string transcript_;
 };
 
-// One code point at `at`, which moves behind it.
-unsigned next_point(std::string_view text, std::size_t& at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  unsigned point = length == 1 ? lead : lead & (0xFFu >> (length + 1));
-  for (std::size_t i = 1; i < length && at + i < text.size(); ++i) {
-    point = point << 6 | (static_cast<unsigned char>(text[at + i]) & 0x3Fu);
-  }
-  at = std::min(text.size(), at + length);
-  return point;
-}
-
-// Ranges of Unicode 15 that terminals draw without and with double width.
-std::size_t width_of(unsigned point) {
-  const auto in = [&](unsigned low, unsigned high) { return point >= low && point <= high; };
-  if (point < 0x20 || in(0x300, 0x36F) || in(0x93C, 0x93C) || in(0x941, 0x948) || point == 0x94D ||
-      in(0x200B, 0x200F) || in(0x202A, 0x202E) || in(0xFE00, 0xFE0F) || in(0x1F3FB, 0x1F3FF)) {
-    return 0;
-  }
-  if (in(0x1100, 0x115F) || in(0x2E80, 0xA4CF) || in(0xAC00, 0xD7A3) || in(0xF900, 0xFAFF) ||
-      in(0xFE30, 0xFE6F) || in(0xFF00, 0xFF60) || in(0xFFE0, 0xFFE6) || in(0x1F300, 0x1F64F) ||
-      in(0x1F680, 0x1F6FF) || in(0x1F900, 0x1F9FF) || in(0x20000, 0x3FFFD)) {
-    return 2;
-  }
-  return 1;
-}
-
 }  // namespace
-
-std::size_t display_width(std::string_view utf8) {
-  std::size_t width = 0;
-  for (std::size_t at = 0; at < utf8.size();) width += width_of(next_point(utf8, at));
-  return width;
-}
-
-std::string fit(std::string_view utf8, std::size_t columns) {
-  std::string out;
-  std::size_t width = 0;
-  for (std::size_t at = 0; at < utf8.size();) {
-    const std::size_t begin = at;
-    const unsigned point = next_point(utf8, at);
-    const std::size_t wide = point == '\n' ? 1 : width_of(point);
-    if (width + wide > columns) break;
-    if (point == '\n') {
-      out += ' ';
-    } else if (point >= 0x20) {
-      out += utf8.substr(begin, at - begin);
-    }
-    width += wide;
-  }
-  return out + std::string(columns - width, ' ');
-}
 
 int run_demo(const SimulateOptions& options) {
   signal(SIGPIPE, SIG_IGN);
