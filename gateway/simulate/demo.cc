@@ -48,6 +48,7 @@ struct Shown {
   std::string channel;  // as it is called here
   std::string name;
   std::string status;
+  std::string said;  // all that was written, for a search
   std::string last;
   std::int64_t unread = 0;
   std::size_t messages = 0;
@@ -277,6 +278,8 @@ class Demo {
       shown.messages = messages.size();
       if (!messages.empty()) shown.last = message_text(messages.back());
       for (const Value message : messages) {
+        shown.said += message["content"].text_or("");
+        shown.said += '\n';
         if (message["sender_type"].text_or("") == "agent") {
           shown.answer = message["status"].text_or("");
         }
@@ -317,10 +320,11 @@ class Demo {
         const auto at =
             std::find_if(inbox_.begin(), inbox_.end(), [&, part = name](const Shown& shown) {
               return shown.channel_id == titles_[i].first &&
-                     shown.name.find(part) != std::string::npos;
+                     (shown.name.find(part) != std::string::npos ||
+                      shown.said.find(part) != std::string::npos);
             });
         if (at == inbox_.end()) {
-          return failed(channels_[i].title + ": no conversation with \"" + name + "\"");
+          return failed(channels_[i].title + ": nobody is called or has said \"" + name + "\"");
         }
         if (!ask(201, "POST", "/api/v1/conversations/" + at->id + "/messages",
                  object({{"content", json_text(text)}}))) {

@@ -130,7 +130,7 @@ DemoChannel instagram_channel(MetaSimulator& meta, std::int64_t unique) {
     return play_all(meta, {says("noa", "text", json_text("הי! האגרטל הכחול עוד במלאי?")),
                            says("noa", "image", "true"), says("li", "story_mention", "true")});
   };
-  channel.answers = {{"", "כן! נשארו שלושה. לשמור לך אחד?"}};
+  channel.answers = {{"האגרטל", "כן! נשארו שלושה. לשמור לך אחד?"}};
   channel.outcome = "read";
   channel.arrived = [&meta, id] { return meta.sent(id).size(); };
   return channel;
@@ -196,7 +196,7 @@ DemoChannel sms_channel(SmsSimulator& sms, std::int64_t unique) {
                            {"text", json_text("the slip says this")},
                            {"media", json_text("image/jpeg")}}});
   };
-  channel.answers = {{"", "Yes, Priya. We keep it until Saturday, 18:00."}};
+  channel.answers = {{"88231", "Yes, Priya. We keep it until Saturday, 18:00."}};
   channel.outcome = "delivered";
   channel.arrived = [&sms, number] { return sms.sent(number).size(); };
   return channel;

@@ -28,7 +28,7 @@ struct DemoChannel {
   // Where the platform delivers now; waits until that is known.
   std::function<bool(std::chrono::milliseconds patience)> wait_ready;
   std::function<Result<>()> customers_write;
-  // Part of a contact's name, and the answer; an empty name is any contact.
+  // Part of a contact's name or of what was written, and the answer to it.
   std::vector<std::pair<std::string, std::string>> answers;
   // What becomes of an answer by itself: "read" where the platform tells that much.
   std::string outcome = "sent";
