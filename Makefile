@@ -88,7 +88,7 @@ format:  ## format all sources
 	@scripts/check-format --fix
 
 .PHONY: demo
-demo: build  ## play a morning's conversations through a simulated Telegram, and show the inbox
+demo: build  ## play a morning's conversations on all simulated platforms, and show the inbox
 	@scripts/demo $(ARGS)
 
 .PHONY: bench

@@ -1,6 +1,8 @@
 #include "gateway/simulate/mail_simulator.h"
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <utility>
 
 #include "connectors/sdk/crypto.h"
@@ -25,7 +27,8 @@ POST   imap                   {"address", "user", "password"}
 POST   smtp_user              {"user", "password"}
 GET    mails?after=N          what the gateway has sent
 POST   rules                  {"address", "recipient_reply": "550 5.1.1 ...", "data_reply": "451 ...",
-                              "drops_after_dot": true, "count"}
+                              "drops_after_dot": true, "count"}: what the SMTP server does with
+                              mail to an address; the fault "down" is of SMTP and IMAP too
 POST   events                 somebody does something; shorthand:
          {"to": "support@acme.example", "from": "ana", "subject": "...", "text": "..."}
          {"reply_to_mail": 1, "from": "ana", "text": "Thank you!"}     answers a mail of the gateway
@@ -35,6 +38,36 @@ POST   events                 somebody does something; shorthand:
 )";
 
 std::string lower(std::string_view text) { return sdk::lower_ascii(text); }
+
+// A dialog that ends with a reset once its server is down.
+class Interruptible final : public TextProtocol {
+ public:
+  Interruptible(std::unique_ptr<TextProtocol> inner, std::function<bool()> is_down)
+      : inner_(std::move(inner)), is_down_(std::move(is_down)) {}
+
+  std::string greeting() override {
+    return talk([this] { return inner_->greeting(); });
+  }
+  std::string receive(std::string_view bytes) override {
+    return talk([this, bytes] { return inner_->receive(bytes); });
+  }
+  void secured() override { inner_->secured(); }
+
+ private:
+  template <class Says>
+  std::string talk(Says&& says) {
+    if (is_down_()) {
+      next = Next::drop;
+      return {};
+    }
+    std::string out = says();
+    next = std::exchange(inner_->next, Next::read);
+    return out;
+  }
+
+  const std::unique_ptr<TextProtocol> inner_;
+  const std::function<bool()> is_down_;
+};
 
 }  // namespace
 
@@ -139,16 +172,19 @@ Result<> MailSimulator::start() {
   }
   const bool offers = mail_.tls == MailTls::starttls;
   const bool implicit = mail_.tls == MailTls::implicit;
-  auto started =
-      mail_server_.start({{mail_.address, mail_.smtp_port, implicit,
-                           [&sink = static_cast<SmtpSink&>(*this), offers,
-                            implicit]() -> std::unique_ptr<TextProtocol> {
-                             return std::make_unique<SmtpSession>(sink, offers, implicit);
-                           }},
-                          {mail_.address, mail_.imap_port, implicit,
-                           [this, offers, implicit]() -> std::unique_ptr<TextProtocol> {
-                             return std::make_unique<ImapSession>(imap_, offers, implicit);
-                           }}});
+  const auto interruptible = [this](std::unique_ptr<TextProtocol> inner) {
+    return std::make_unique<Interruptible>(std::move(inner), [this] { return is_down(); });
+  };
+  auto started = mail_server_.start(
+      {{mail_.address, mail_.smtp_port, implicit,
+        [interruptible, &sink = static_cast<SmtpSink&>(*this), offers,
+         implicit]() -> std::unique_ptr<TextProtocol> {
+          return interruptible(std::make_unique<SmtpSession>(sink, offers, implicit));
+        }},
+       {mail_.address, mail_.imap_port, implicit,
+        [this, interruptible, offers, implicit]() -> std::unique_ptr<TextProtocol> {
+          return interruptible(std::make_unique<ImapSession>(imap_, offers, implicit));
+        }}});
   return started ? Platform::start() : started;
 }
 

@@ -187,6 +187,11 @@ void Platform::set_down(bool down) {
   down_ = down;
 }
 
+bool Platform::is_down() const {
+  const std::lock_guard lock(mutex_);
+  return down_;
+}
+
 void Platform::clear_faults() {
   {
     const std::lock_guard lock(mutex_);

@@ -111,6 +111,7 @@ class Platform {
   void inject(DeliveryFault fault) { sender_.inject(fault); }
   // While down, every connection that asks for the API is reset.
   void set_down(bool down);
+  bool is_down() const;
   void clear_faults();
   // Forgets messages, calls, faults and deliveries; accounts and webhooks stay.
   void reset();

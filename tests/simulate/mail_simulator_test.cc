@@ -588,6 +588,23 @@ BOOST_AUTO_TEST_CASE(a_mailbox_is_read_over_imap) {
   // An open connection remembers what it has selected.
   curl_easy_setopt(curl.easy, CURLOPT_FRESH_CONNECT, 1L);
   BOOST_TEST(ask("/INBOX;UIDVALIDITY=77/;UID=1", nullptr) == CURLE_REMOTE_FILE_NOT_FOUND);
+  // Down ends dialogs that are open, and lets none begin.
+  curl_easy_setopt(curl.easy, CURLOPT_FRESH_CONNECT, 0L);
+  mail.set_down(true);
+  for (int i = 0; i < 2; ++i) BOOST_TEST(ask("/", "EXAMINE INBOX") != CURLE_OK);
+  mail.clear_faults();
+  BOOST_TEST(ask("/", "EXAMINE INBOX") == CURLE_OK);
+}
+
+BOOST_AUTO_TEST_CASE(a_mail_server_that_is_down_takes_nothing) {
+  const std::string to = "ana@customer.example";
+  const std::string text = "From: support@acme.example\r\nTo: ana@customer.example\r\n\r\nHi\r\n";
+  mail.set_down(true);
+  BOOST_TEST(submit(mail.smtp_port(), to, text).first != CURLE_OK);
+  BOOST_TEST(mail.mails().empty());
+  mail.clear_faults();
+  BOOST_TEST(submit(mail.smtp_port(), to, text).second == 250);
+  BOOST_TEST(mail.mails().size() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(mail_goes_wrong_on_demand) {
