@@ -268,6 +268,8 @@ struct App::Graph {
     out.public_url = public_url;
     out.upstreams = settings.upstreams;
     out.private_hosts = settings.private_hosts;
+    out.http.ca_file = settings.ca_file.string();
+    out.http.mail.ca_file = out.http.ca_file;
     out.deployment = deployment_of(settings);
     out.channel_changed = [this](domain::ChannelId channel) { hooks->forget(channel); };
     out.store_events = [this](store::Session& db, domain::BusinessId, domain::ChannelId channel,

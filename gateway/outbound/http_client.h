@@ -39,7 +39,7 @@ struct HttpLimits {
   std::size_t answer_bytes = 1u << 20;  // where the call names no limit; what is beyond is cut off
   std::size_t answer_header_bytes = 64u << 10;
   std::size_t request_bytes = 40u << 20;
-  std::string ca_file;  // PEM, instead of the system's certificates
+  std::string ca_file;  // PEM, in place of the system's file; its folder of them stays
   MailLimits mail;
 };
 

@@ -31,7 +31,7 @@ struct MailLimits {
   std::size_t threads = 8;
   std::size_t per_account = 2;
   std::size_t waiting = 256;  // calls beyond are answered as not sent
-  std::string ca_file;        // PEM, instead of the system's certificates
+  std::string ca_file;        // PEM, in place of the system's file; its folder of them stays
 };
 
 class MailClient {

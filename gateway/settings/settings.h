@@ -43,6 +43,7 @@ struct Settings {
   std::filesystem::path data_dir = "var";
   std::vector<std::pair<std::string, std::string>> upstreams;  // origin -> origin
   std::vector<std::string> private_hosts;                      // "host:port", lower-case
+  std::filesystem::path ca_file;                               // empty: the system's alone
   std::vector<std::filesystem::path> connector_dirs;           // never empty after load_settings
   std::filesystem::path keys;                                  // never empty after load_settings
   Secret operator_token;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fstream>
 #include <optional>
 
 #include "gateway/base/log.h"
@@ -237,6 +238,17 @@ Result<> private_hosts(Settings& settings, const Values& values) {
   return {};
 }
 
+// A file that libcurl cannot read would fail every call later, with nobody looking.
+Result<> ca_file(Settings& settings, const Values& values) {
+  std::ifstream file(values.front(), std::ios::binary);
+  std::string head(64u << 10, '\0');
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  if (head.find("-----BEGIN CERTIFICATE-----") == std::string::npos)
+    return wrong("names a file without certificates; give a PEM file that the gateway may read");
+  settings.ca_file = values.front();
+  return {};
+}
+
 Result<> connector_dirs(Settings& settings, const Values& values) {
   settings.connector_dirs.clear();
   for (const std::string& folder : split(values, ":,"))
@@ -297,6 +309,10 @@ constexpr std::array kSettings = {
             "destinations that channels may name although their addresses are private, such as a "
             "mail server of your own; also in clear text, where a channel says so",
             Kind::list, private_hosts},
+    Setting{"ca_file", "BACKCHANNEL_CA_FILE", "FILE", "none",
+            "certificates (PEM) that outgoing TLS trusts beside the system's, such as that of a "
+            "mail server of your own",
+            Kind::text, ca_file},
     Setting{"connector_dir", "BACKCHANNEL_CONNECTOR_DIR", "FOLDER:...",
             "the folder connectors beside the program, or where it was installed",
             "folders of connectors (.so), several with ':' or ',' between", Kind::list,

@@ -176,6 +176,17 @@ BOOST_AUTO_TEST_CASE(private_hosts_are_hosts_with_their_ports) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_file_of_certificates_has_certificates_in_it) {
+  BOOST_TEST(loaded({}).ca_file.empty());
+  const auto file = std::filesystem::temp_directory_path() / "backchannel-settings-test-ca.pem";
+  std::ofstream(file) << "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+  BOOST_TEST(loaded({}, {{"BACKCHANNEL_CA_FILE", file.string()}}).ca_file == file);
+  std::ofstream(file) << "-----BEGIN PRIVATE KEY-----\n";
+  BOOST_TEST(says(problem({{"ca_file", {file.string()}}}), "a file without certificates"));
+  std::filesystem::remove(file);
+  BOOST_TEST(says(problem({{"ca_file", {file.string()}}}), "a file without certificates"));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_origin_is_refused) {
   for (const char* value :
        {"https://api.telegram.org", "api.telegram.org=http://127.0.0.1:9000",
