@@ -100,7 +100,7 @@ struct Event {
   std::string text;
   std::string reply_to;  // remote message id
   std::string state;     // of status: sent, delivered, read, failed; of contact_state: see above
-  std::string code;      // the platform's error code, of status failed
+  std::string code;      // the platform's error code, of status failed; `text` is its reason
   std::int64_t sent_ms = 0;             // platform time; 0 = unknown, the time of arrival counts
   std::int64_t sequence = 0;            // platform order within equal times
   std::vector<Attachment> attachments;  // one primary per message where the platform means one
@@ -109,6 +109,8 @@ struct Event {
   //   "acknowledge"   "1": plan(acknowledge) is to run for this event once it is committed
   //   "message_key"   of a status: the `key` our send had, where the platform repeats it; finds a
   //                   message whose remote id is not known yet
+  //   "order_ms"      the platform's time of a message that not every redelivery tells; it orders
+  //                   the message where sent_ms is 0, and is no part of the event's identity
   Pairs extra;
   // Remote ids of messages of the same thread, best first. Where one is known, its conversation is
   // this event's, whatever `thread` says; `thread` is what a new conversation gets.

@@ -158,8 +158,12 @@ ReceiveResult received(const Report& report) {
       event.kind = EventKind::unknown;
       break;
   }
-  if (report.stage == Stage::failed && report.code != "0") event.code = report.code;
-  add(event.extra, "error", report.why);
+  if (report.stage == Stage::failed) {
+    if (report.code != "0") event.code = report.code;
+    event.text = report.why;
+  } else {
+    add(event.extra, "error", report.why);
+  }
   Received result;
   result.events.push_back(std::move(event));
   if (report.opted_out && !contact.empty()) {

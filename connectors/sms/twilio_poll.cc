@@ -127,8 +127,13 @@ void prepend(Listing& listing, std::vector<Event> events) {
 void add_message(const Channel& channel, Listing& listing, Value message, const Answer* files) {
   auto result = events_of(channel, delivery_of(channel, message, files), "");
   if (!result || result->events.empty()) return;
-  // The key must be that of the delivery, which knows no time; so the time stands beside it.
-  add(result->events[0].extra, "date_sent", message["date_sent"].text_or(""));
+  // The key must be that of the delivery, which knows no time; so the time stands beside it. An
+  // inbound message was sent when Twilio received it.
+  const std::string_view date = message["date_sent"].text_or("");
+  if (const auto sent = mail_date_ms(date); sent && *sent > 0) {
+    add(result->events[0].extra, "order_ms", std::to_string(*sent));
+  }
+  add(result->events[0].extra, "date_sent", date);
   add(result->events[0].extra, "recovered", "1");
   prepend(listing, std::move(result->events));
 }

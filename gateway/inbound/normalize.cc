@@ -1,6 +1,7 @@
 #include "gateway/inbound/normalize.h"
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <vector>
 
@@ -16,9 +17,17 @@ using connector::EventKind;
 // The end of year 9999: later times are nonsense that Postgres would refuse or print unreadably.
 constexpr std::int64_t kLatestMs = 253'402'300'799'000;
 
+// What orders a message whose time is no part of its identity.
+std::int64_t order_ms_of(const Event& event) {
+  const std::string_view text = connector::find(event.extra, "order_ms").value_or("");
+  std::int64_t ms = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+  return error == std::errc() && end == text.data() + text.size() ? ms : 0;
+}
+
 std::int64_t time_of(const Event& event, const NormalizeContext& context) {
-  if (event.sent_ms <= 0) return context.now_ms;
-  return std::min(event.sent_ms, kLatestMs);
+  const std::int64_t ms = event.sent_ms > 0 ? event.sent_ms : order_ms_of(event);
+  return ms > 0 ? std::min(ms, kLatestMs) : context.now_ms;
 }
 
 enum class Bytes {
@@ -130,7 +139,7 @@ std::optional<std::string> metadata_json(const Event& event, const NormalizeCont
   }
   if (!context.channel_is_active) json.member("channel_inactive", true);
   for (const auto& [name, value] : event.extra) {
-    if (name != "acknowledge") json.member(name, value);
+    if (name != "acknowledge" && name != "order_ms") json.member(name, value);
   }
   json.end();
   return json.take();

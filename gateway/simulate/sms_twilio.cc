@@ -378,13 +378,18 @@ HttpReply SmsSimulator::twilio_messages(const HttpRequest& request, const Params
                    {"uri", json_text(uri + ".json")}});
   };
   if (path.size() == 4) {
-    std::vector<std::string> list;
+    std::vector<const Twilio::Message*> found;
     for (const auto& [sid, m] : twilio_->messages) {
       if (m.account != account) continue;
       if (!params.text("To").empty() && params.text("To") != m.to) continue;
       if (!params.text("From").empty() && params.text("From") != m.from) continue;
-      list.push_back(message_json(m));
+      found.push_back(&m);
     }
+    // Newest first.
+    std::sort(found.begin(), found.end(),
+              [](const auto* a, const auto* b) { return a->at_ms > b->at_ms; });
+    std::vector<std::string> list;
+    for (const auto* m : found) list.push_back(message_json(*m));
     return json_reply(object({{"messages", array(list)},
                               {"page", "0"},
                               {"page_size", "1000"},

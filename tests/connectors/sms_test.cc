@@ -997,6 +997,8 @@ BOOST_AUTO_TEST_CASE(a_message_listed_after_an_outage_has_the_key_of_its_deliver
     // The gateway makes the time a part of the key.
     BOOST_TEST(done.events[i].sent_ms == delivered.value().events[i].sent_ms);
   }
+  // 2026-11-20T08:59:00Z, beside the key.
+  BOOST_TEST(connector::find(done.events[0].extra, "order_ms").value_or("") == "1795165140000");
 }
 
 BOOST_AUTO_TEST_CASE(a_state_and_a_message_have_keys_of_their_own) {
@@ -1027,6 +1029,8 @@ BOOST_AUTO_TEST_CASE(a_failure_reported_again_without_its_code_is_the_same_event
   const Event second = event_of("MessageSid=SM1&MessageStatus=failed&To=%2B1415");
   BOOST_TEST(first.key == second.key);
   BOOST_TEST(first.code == "30005");
+  // The text of a failure is what the agent is shown.
+  BOOST_TEST(first.text == "the handset is unknown");
 }
 
 BOOST_AUTO_TEST_CASE(the_channels_own_opt_out_words_count) {

@@ -91,6 +91,21 @@ BOOST_AUTO_TEST_CASE(a_message_without_a_time_counts_from_its_arrival) {
   BOOST_TEST(message(e).sort_at_ms == kNow);
 }
 
+// Twilio's deliveries tell no time and its list does: one message, whichever comes first.
+BOOST_AUTO_TEST_CASE(a_time_that_is_no_part_of_the_identity_orders_a_message_and_leaves_its_key) {
+  auto delivered = event(EventKind::message);
+  delivered.sent_ms = 0;
+  auto listed = delivered;
+  listed.extra = {{"order_ms", std::to_string(kSent)}, {"recovered", "1"}};
+  BOOST_TEST(message(listed).sort_at_ms == kSent);
+  BOOST_TEST((message(listed).key == message(delivered).key));
+  BOOST_TEST(message(listed).metadata.value_or("") == R"({"recovered":"1"})");
+  for (const char* nonsense : {"", "x", "-5", "12x", "99999999999999999999"}) {
+    listed.extra = {{"order_ms", nonsense}};
+    BOOST_TEST(message(listed).sort_at_ms == kNow, nonsense);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_time_beyond_year_9999_is_kept_storable) {
   auto e = event(EventKind::message);
   e.sent_ms = std::numeric_limits<std::int64_t>::max();
