@@ -114,18 +114,9 @@ bool is_media_type(std::string_view type) {
          type.substr(slash + 1).find_first_not_of(kToken) == std::string_view::npos;
 }
 
-// For readers that know no RFC 2231.
-std::string ascii_name(std::string_view name) {
-  std::string ascii;
-  for (const char c : name) {
-    const bool lead_or_plain = (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
-      ascii += c;
-    } else if (lead_or_plain) {
-      ascii += '_';
-    }
-  }
-  return ascii;
+bool is_plain_name(std::string_view name) {
+  return is_printable_ascii(name) && name.find_first_of("\"\\") == std::string_view::npos &&
+         name.size() <= 60;
 }
 
 // RFC 2231 in pieces that fit their lines.
@@ -148,22 +139,31 @@ std::vector<std::string> extended_name(std::string_view name) {
   return pieces;
 }
 
-std::string disposition(std::string_view file_name) {
-  const std::string name = header_text(file_name, 500);
-  const std::string ascii = ascii_name(name);
+// Without a plain name beside the extended one: readers that take the first would show that, such
+// as Python's email package.
+std::string disposition(const std::string& name) {
   std::vector<std::string> atoms{"attachment"};
   const auto add = [&](std::string parameter) {
     atoms.back() += ';';
     atoms.push_back(std::move(parameter));
   };
-  const bool plain = ascii == name && name.size() <= 60;
-  // A long name only in the form that can be folded.
-  add("filename=" +
-      quoted(plain ? ascii : ascii.substr(ascii.size() - std::min<std::size_t>(ascii.size(), 60))));
-  if (!plain) {
+  if (is_plain_name(name)) {
+    add("filename=" + quoted(name));
+  } else {
     for (std::string& piece : extended_name(name)) add(std::move(piece));
   }
   return folded("Content-Disposition", atoms);
+}
+
+// For readers that know no RFC 2231, as mail programs write it: encoded words between quotes.
+std::vector<std::string> typed_name(std::string type, const std::string& name) {
+  if (is_plain_name(name)) return {std::move(type)};
+  std::vector<std::string> atoms{std::move(type) + ";"};
+  for (std::string& word : encoded_words(name)) {
+    atoms.push_back((atoms.size() == 1 ? "name=\"" : "") + std::move(word));
+  }
+  atoms.back() += '"';
+  return atoms;
 }
 
 // One body, with the coding it needs: header and content.
@@ -185,8 +185,9 @@ std::string file_part(const OutgoingFile& file) {
   // A message must not be coded (RFC 2046 section 5.2.1), and would have to be ASCII otherwise.
   const bool opaque =
       !is_media_type(lower) || lower.starts_with("message/") || lower.starts_with("multipart/");
-  return folded("Content-Type", {opaque ? "application/octet-stream" : lower}) +
-         disposition(file.file_name) + "Content-Transfer-Encoding: base64\r\n\r\n" +
+  const std::string name = header_text(file.file_name, 500);
+  return folded("Content-Type", typed_name(opaque ? "application/octet-stream" : lower, name)) +
+         disposition(name) + "Content-Transfer-Encoding: base64\r\n\r\n" +
          base64_lines(file.content);
 }
 

@@ -34,4 +34,10 @@ bool is_json(const connector::Request& request) {
          type != "application/x-www-form-urlencoded" && type != "multipart/form-data";
 }
 
+bool is_event_list(const connector::Request& request) {
+  const auto first = request.body.find_first_not_of(" \t\r\n");
+  return first != std::string::npos && request.body[first] == '[' &&
+         parse_parametrized(request.header("content-type")).value == "application/json";
+}
+
 }  // namespace email

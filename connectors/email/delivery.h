@@ -24,6 +24,9 @@ inline constexpr sdk::json::Limits kMailLimits{36u << 20, 64, 200'000,
 // Whether the body is to be read as JSON. SNS says text/plain of its JSON.
 bool is_json(const connector::Request& request);
 
+// The list of events SendGrid posts, which no other provider's delivery looks like.
+bool is_event_list(const connector::Request& request);
+
 }  // namespace email
 
 #endif  // CONNECTORS_EMAIL_DELIVERY_H_

@@ -27,6 +27,9 @@ using connector::Request;
 using sdk::json::Document;
 using sdk::json::Value;
 
+// The gateway takes no more of one delivery.
+constexpr std::size_t kMaxEvents = 1000;
+
 Fail not_understood(std::string why) { return {.code = Failure::permanent, .why = std::move(why)}; }
 
 Event unknown_event(std::string key) { return {.kind = EventKind::unknown, .key = std::move(key)}; }
@@ -164,7 +167,7 @@ ReceiveResult mailgun_event(Value root) {
   } else if (event == "failed" && !message.empty()) {
     result = status_of(message, "failed", recipient, key);
     result.code = std::string(status["code"].digits().value_or(""));
-    if (!why.empty()) result.extra.emplace_back("diagnostic", why);
+    result.text = why;
   } else if (event == "delivered" && !message.empty()) {
     result = status_of(message, "delivered", recipient, key);
   } else if (event == "opened" && !message.empty()) {
@@ -245,8 +248,7 @@ ReceiveResult postmark_record(Value root) {
   } else if (type == "Bounce" && is_for_ever(bounce) && !message.empty()) {
     event = status_of(message, "failed", recipient, key);
     event.code = clean(bounce, 100);
-    const std::string details = clean(root["Details"].text_or(root["Description"].text_or("")));
-    if (!details.empty()) event.extra.emplace_back("diagnostic", details);
+    event.text = clean(root["Details"].text_or(root["Description"].text_or("")));
     when = root["BouncedAt"].text_or("");
   } else if (type == "Bounce" && (bounce == "Transient" || bounce == "DnsError") &&
              !message.empty()) {
@@ -361,6 +363,63 @@ ReceiveResult sendgrid(const Channel& channel, const std::vector<FormPart>& form
   return Received{events_of(channel, std::move(mail), envelope), std::nullopt};
 }
 
+// https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event (read 2026-11-21)
+Event sendgrid_event(Value one) {
+  const std::string_view name = one["event"].text_or("");
+  const std::string_view id = one["sg_event_id"].text_or("");
+  const std::string key = id.empty() ? key_of_bytes("sendgrid:", one.dump())
+                                     : "sendgrid:" + clean(id) + ":" + clean(name, 40);
+  const std::string recipient = normalized_address(clean(one["email"].text_or("")));
+  // What the API answered, and behind it the servers that had the mail; absent in a late bounce.
+  std::string_view message_id = one["sg_message_id"].text_or("");
+  for (const std::string_view server : {".filter", ".recvd"}) {
+    message_id = message_id.substr(0, message_id.find(server));
+  }
+  const std::string_view own = one["gw_message_id"].text_or("");
+  const std::string message =
+      message_id.empty() ? normalized_id(one["smtp-id"].text_or("")) : normalized_id(message_id);
+  std::string why = clean(one["reason"].text_or(""));
+  if (why.empty()) why = clean(one["response"].text_or(""));
+  Event event = unknown_event(key);
+  const bool is_known = !message.empty() || !own.empty();
+  if ((name == "bounce" || name == "dropped") && is_known) {
+    event = status_of(message, "failed", recipient, key);
+    event.code = clean(one["status"].text_or(name), 40);
+    event.text = why;
+  } else if (name == "delivered" && is_known) {
+    event = status_of(message, "delivered", recipient, key);
+  } else if (name == "open" && is_known) {
+    event = status_of(message, "read", recipient, key);
+  } else if (name == "deferred" && !message.empty()) {
+    event = delay_notice(message, recipient, why, key);
+  } else if ((name == "spamreport" || name == "unsubscribe" || name == "group_unsubscribe") &&
+             !recipient.empty()) {
+    event = contact_blocked(recipient, name, key);
+  } else if (name == "group_resubscribe" && !recipient.empty()) {
+    event = contact_blocked(recipient, name, key);
+    event.state = "active";
+  }
+  if (event.kind == EventKind::status && !own.empty()) {
+    event.extra.emplace_back("message_key", clean(own));
+    if (event.message.empty()) event.message = "key:" + clean(own);
+  }
+  const std::int64_t seconds = one["timestamp"].integer().value_or(0);
+  if (seconds > 0 && seconds < 4'000'000'000) event.sent_ms = seconds * 1000;
+  return event;
+}
+
+ReceiveResult sendgrid_events(const Request& request) {
+  const auto document = Document::parse(request.body, kMailLimits);
+  if (!document) return not_understood("the delivery is no JSON: " + document.error().reason);
+  Received received;
+  for (const Value one : document->root().elements()) {
+    if (one.is_object()) received.events.push_back(sendgrid_event(one));
+    if (received.events.size() == kMaxEvents) break;
+  }
+  if (received.events.empty()) return not_understood("the list has no events in it");
+  return received;
+}
+
 // ---- Amazon SES over SNS
 // https://docs.aws.amazon.com/ses/latest/dg/receiving-email-notifications-contents.html and
 // event-publishing-retrieving-sns-contents.html (read 2026-11-20)
@@ -448,7 +507,7 @@ std::vector<Event> ses_status(Value message, std::string_view type, const std::s
       }
       Event event = status_of(id, "failed", recipient_of(one), std::move(event_key));
       event.code = clean(one["status"].text_or(bounce["bounceSubType"].text_or("")), 40);
-      if (!diagnostic.empty()) event.extra.emplace_back("diagnostic", diagnostic);
+      event.text = diagnostic;
       return event;
     });
   } else if (type == "Complaint") {
@@ -476,9 +535,8 @@ std::vector<Event> ses_status(Value message, std::string_view type, const std::s
     Event event = status_of(id, state, "", key(0));
     if (state == "failed") {
       event.code = clean(type, 40);
-      const std::string why = clean(
+      event.text = clean(
           message["reject"]["reason"].text_or(message["failure"]["errorMessage"].text_or("")));
-      if (!why.empty()) event.extra.emplace_back("diagnostic", why);
     }
     events.push_back(std::move(event));
   }
@@ -533,6 +591,9 @@ ReceiveResult raw_mail(const Channel& channel, const Request& request) {
 ReceiveResult receive(const Channel& channel, const Request& request) {
   const std::string_view inbound = channel.setting("inbound");
   if (request.body.size() > kMaxBodyBytes) return not_understood("the delivery is too large");
+  if (channel.setting("outbound") == "sendgrid" && is_event_list(request)) {
+    return sendgrid_events(request);
+  }
   if (is_json(request)) {
     const auto document = Document::parse(request.body, kMailLimits);
     if (document) {

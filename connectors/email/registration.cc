@@ -394,52 +394,148 @@ std::string sendgrid_hook_url(const Channel& channel) {
                                                         : channel.webhook_url;
 }
 
-Step register_sendgrid(const Channel& channel, std::span<const Response> so_far) {
-  if (channel.setting("inbound") != "sendgrid") {
-    if (so_far.empty()) return sendgrid_call(channel, "GET", "/v3/scopes", {});
-    if (!connector::is_success(so_far[0])) return fail_of(channel, so_far[0], Repeat::safe);
-    return Done{};
+// https://www.twilio.com/docs/sendgrid/api-reference/webhooks (read 2026-11-21). The address has the
+// key in it, whatever signs the parsed mails: the two have keys of their own.
+constexpr std::string_view kEventSettings = "/v3/user/webhooks/event/settings";
+
+std::string sendgrid_event_json(const Channel& channel) {
+  Writer json;
+  json.object().member("enabled", true).member("url", connector::keyed_webhook_url(channel));
+  json.member("friendly_name", "Backchannel " + own_address(channel));
+  for (const std::string_view wanted :
+       {"bounce", "deferred", "delivered", "dropped", "group_resubscribe", "group_unsubscribe",
+        "spam_report", "unsubscribe"}) {
+    json.member(wanted, true);
   }
-  const std::string_view host = channel.setting("sendgrid.hostname");
-  const std::string path = std::string(kParseSettings) + "/" + sdk::url_encode(host);
-  if (so_far.empty()) return sendgrid_call(channel, "GET", path, {});
-  const bool missing = so_far[0].status == 404;
-  if (!missing && !connector::is_success(so_far[0])) {
-    return fail_of(channel, so_far[0], Repeat::safe);
+  for (const std::string_view unwanted : {"click", "open", "processed"}) {
+    json.member(unwanted, false);
   }
-  if (so_far.size() == 1) {
-    Writer json;
-    json.object();
-    if (missing) json.member("hostname", host);
-    json.member("url", sendgrid_hook_url(channel)).member("spam_check", true);
-    json.member("send_raw", true).end();
-    Call call = sendgrid_call(channel, missing ? "POST" : "PATCH",
-                              missing ? std::string(kParseSettings) : path, json.take());
-    return call;
+  json.end();
+  return json.take();
+}
+
+Value our_event_webhook(const Channel& channel, Value listed) {
+  for (const Value webhook : listed["webhooks"].elements()) {
+    if (is_ours(channel, webhook["url"].text_or(""))) return webhook;
   }
-  if (!connector::is_success(so_far[1])) {
-    Fail fail = fail_of(channel, so_far[1], Repeat::safe);
-    if (so_far[1].status == 400) fail.code = Failure::config;  // the domain is not authenticated
-    return fail;
+  return {};
+}
+
+// A key may be restricted, and an account may have no webhook to spare; sending works all the same.
+bool is_out_of_reach(const Response& response) {
+  return response.status == 400 || response.status == 403 || response.status == 404;
+}
+
+void warn_of_no_events(Done& done) {
+  done.results.emplace_back(
+      "warning",
+      "SendGrid will not tell what becomes of messages: the API key needs the scopes of the event "
+      "webhook, and the account a webhook to spare");
+}
+
+Step register_sendgrid_events(const Channel& channel, Answers& answers, Done done) {
+  const Response* listed = answers.next();
+  if (listed == nullptr) {
+    return sendgrid_call(channel, "GET", std::string(kEventSettings) + "/all", {});
   }
-  Done done;
-  claim(done, channel, host);
+  if (is_out_of_reach(*listed)) {
+    warn_of_no_events(done);
+    return done;
+  }
+  if (!connector::is_success(*listed)) return fail_of(channel, *listed, Repeat::safe);
+  const Document webhooks = json_of(*listed);
+  const std::string id(our_event_webhook(channel, webhooks.root())["id"].text_or(""));
+  const Response* set = answers.next();
+  if (set == nullptr) {
+    return sendgrid_call(
+        channel, id.empty() ? "POST" : "PATCH",
+        std::string(kEventSettings) + (id.empty() ? "" : "/" + sdk::url_encode(id)),
+        sendgrid_event_json(channel));
+  }
+  if (is_out_of_reach(*set)) {
+    warn_of_no_events(done);
+  } else if (!connector::is_success(*set)) {
+    return fail_of(channel, *set, Repeat::safe);
+  }
   return done;
 }
 
-Step unregister_sendgrid(const Channel& channel, std::span<const Response> so_far) {
-  if (channel.setting("inbound") != "sendgrid") return Done{};
-  const std::string path =
-      std::string(kParseSettings) + "/" + sdk::url_encode(channel.setting("sendgrid.hostname"));
-  if (so_far.empty()) return sendgrid_call(channel, "GET", path, {});
-  if (so_far[0].status == 404) return Done{};
-  if (!connector::is_success(so_far[0])) return fail_of(channel, so_far[0], Repeat::safe);
-  if (!is_ours(channel, json_of(so_far[0]).root()["url"].text_or(""))) return Done{};
-  if (so_far.size() == 1) return sendgrid_call(channel, "DELETE", path, {});
-  if (!connector::is_success(so_far[1]) && so_far[1].status != 404) {
-    return fail_of(channel, so_far[1], Repeat::safe);
+Step register_sendgrid(const Channel& channel, std::span<const Response> so_far) {
+  Answers answers(so_far);
+  Done done;
+  if (channel.setting("inbound") == "sendgrid") {
+    const std::string_view host = channel.setting("sendgrid.hostname");
+    const std::string path = std::string(kParseSettings) + "/" + sdk::url_encode(host);
+    const Response* found = answers.next();
+    if (found == nullptr) return sendgrid_call(channel, "GET", path, {});
+    const bool missing = found->status == 404;
+    if (!missing && !connector::is_success(*found)) return fail_of(channel, *found, Repeat::safe);
+    const Response* set = answers.next();
+    if (set == nullptr) {
+      Writer json;
+      json.object();
+      if (missing) json.member("hostname", host);
+      json.member("url", sendgrid_hook_url(channel)).member("spam_check", true);
+      json.member("send_raw", true).end();
+      return sendgrid_call(channel, missing ? "POST" : "PATCH",
+                           missing ? std::string(kParseSettings) : path, json.take());
+    }
+    if (!connector::is_success(*set)) {
+      Fail fail = fail_of(channel, *set, Repeat::safe);
+      if (set->status == 400) fail.code = Failure::config;  // the domain is not authenticated
+      return fail;
+    }
+    claim(done, channel, host);
+  } else {
+    const Response* scopes = answers.next();
+    if (scopes == nullptr) return sendgrid_call(channel, "GET", "/v3/scopes", {});
+    if (!connector::is_success(*scopes)) return fail_of(channel, *scopes, Repeat::safe);
+  }
+  if (outbound_of(channel) != "sendgrid") return done;
+  return register_sendgrid_events(channel, answers, std::move(done));
+}
+
+Step unregister_sendgrid_events(const Channel& channel, Answers& answers) {
+  const Response* listed = answers.next();
+  if (listed == nullptr) {
+    return sendgrid_call(channel, "GET", std::string(kEventSettings) + "/all", {});
+  }
+  if (is_out_of_reach(*listed)) return Done{};
+  if (!connector::is_success(*listed)) return fail_of(channel, *listed, Repeat::safe);
+  const Document webhooks = json_of(*listed);
+  const std::string id(our_event_webhook(channel, webhooks.root())["id"].text_or(""));
+  if (id.empty()) return Done{};
+  const Response* removed = answers.next();
+  if (removed == nullptr) {
+    return sendgrid_call(channel, "DELETE",
+                         std::string(kEventSettings) + "/" + sdk::url_encode(id), {});
+  }
+  if (!connector::is_success(*removed) && !is_out_of_reach(*removed)) {
+    return fail_of(channel, *removed, Repeat::safe);
   }
   return Done{};
+}
+
+Step unregister_sendgrid(const Channel& channel, std::span<const Response> so_far) {
+  Answers answers(so_far);
+  if (channel.setting("inbound") == "sendgrid") {
+    const std::string path =
+        std::string(kParseSettings) + "/" + sdk::url_encode(channel.setting("sendgrid.hostname"));
+    const Response* found = answers.next();
+    if (found == nullptr) return sendgrid_call(channel, "GET", path, {});
+    if (!connector::is_success(*found) && found->status != 404) {
+      return fail_of(channel, *found, Repeat::safe);
+    }
+    if (found->status != 404 && is_ours(channel, json_of(*found).root()["url"].text_or(""))) {
+      const Response* removed = answers.next();
+      if (removed == nullptr) return sendgrid_call(channel, "DELETE", path, {});
+      if (!connector::is_success(*removed) && removed->status != 404) {
+        return fail_of(channel, *removed, Repeat::safe);
+      }
+    }
+  }
+  if (outbound_of(channel) != "sendgrid") return Done{};
+  return unregister_sendgrid_events(channel, answers);
 }
 
 Step check_sendgrid(const Channel& channel, std::span<const Response> so_far) {

@@ -308,12 +308,14 @@ void write_addresses(Writer& json, std::string_view name, const std::vector<Addr
 }
 
 // https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send (read 2026-11-20)
-Call sendgrid_send(const Channel& channel, const Outgoing& mail) {
+Call sendgrid_send(const Channel& channel, const Event& input, const Outgoing& mail) {
   Writer json;
   json.object().key("personalizations").array().object();
   write_addresses(json, "to", mail.to);
   write_addresses(json, "cc", mail.cc);
   write_addresses(json, "bcc", mail.bcc);
+  // Every event about the mail repeats it, also a late bounce, which has no other id.
+  json.key("custom_args").object().member("gw_message_id", input.key).end();
   json.end().end().key("from").object().member("email", mail.from.address);
   if (!mail.from.name.empty()) json.member("name", header_text(mail.from.name, 200));
   json.end();
@@ -450,7 +452,7 @@ Call send_call(const Channel& channel, const Event& input, const Outgoing& mail)
   const std::string_view outbound = outbound_of(channel);
   if (outbound == "mailgun") return mailgun_send(channel, mail);
   if (outbound == "postmark") return postmark_send(channel, input, mail);
-  if (outbound == "sendgrid") return sendgrid_send(channel, mail);
+  if (outbound == "sendgrid") return sendgrid_send(channel, input, mail);
   if (outbound == "ses") return ses_send(channel, mail);
   return smtp_send(channel, input, mail);
 }

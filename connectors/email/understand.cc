@@ -308,7 +308,7 @@ std::vector<Event> delivery_events(const Mail& mail, const std::vector<std::stri
       if (action == "failed") {
         Event& event = events.back();
         event.code = one_line(field(group, "status"), 40);
-        add(event.extra, "diagnostic", diagnostic);
+        event.text = diagnostic;
       }
     } else {
       // relayed and expanded: on its way, and nobody will tell more.
@@ -543,7 +543,7 @@ std::optional<Event> plain_bounce(const Mail& mail, const People& people,
   for (const std::string& token : tokens) {
     if (!token.starts_with("b-")) continue;
     Event event = status_of("plus:" + token, "failed", "", key);
-    add(event.extra, "diagnostic", one_line(mail.text, 990));
+    event.text = one_line(mail.text, 990);
     return event;
   }
   return std::nullopt;

@@ -221,7 +221,11 @@ Verdict verify(const Channel& channel, const Request& request) {
   const std::string_view inbound = channel.setting("inbound");
   const std::string_view outbound = channel.setting("outbound");
   const Verdict verdict = verify_as(inbound, channel, request);
-  // Who sends for the channel tells what became of it; SendGrid only by a service of its own.
+  // Who sends for the channel tells what became of it; SendGrid at the keyed URL, in a form of its
+  // own that parsed mails do not have.
+  if (outbound == "sendgrid" && is_event_list(request)) {
+    return accept_if(connector::came_by_keyed_url(channel, request));
+  }
   if (verdict == Verdict::accept || outbound == inbound || outbound == "sendgrid") return verdict;
   const Verdict other = verify_as(outbound, channel, request);
   return other == Verdict::refuse ? verdict : other;

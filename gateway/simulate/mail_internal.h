@@ -84,7 +84,12 @@ struct MailSimulator::SendGrid {
   std::set<std::string> api_keys;
   std::map<std::string, Setting> settings;  // by host name
   std::map<std::string, Policy> policies;   // by id
-  std::string event_url;
+  struct EventWebhook {
+    std::string url;
+    bool enabled = true;
+  };
+  std::map<std::string, EventWebhook> event_webhooks;  // by id
+  std::map<std::string, Members> custom_args;          // by message id
   bool event_signed = false;
   KeyPair event_key;
 };

@@ -155,12 +155,40 @@ MailSimulator::Answer MailSimulator::sendgrid(const HttpRequest& request, ApiCal
       return mail_json(
           object({{"public_key", json_text(sdk::base64(sendgrid_->event_key.public_key_der()))}}));
     }
-    if (request.method == "PATCH" || request.method == "POST") {
-      sendgrid_->event_url =
-          wish["enabled"].boolean().value_or(true) ? wish["url"].text_or("") : "";
+    const auto shown = [](const std::string& id, const SendGrid::EventWebhook& webhook) {
+      return object({{"id", json_text(id)},
+                     {"enabled", webhook.enabled ? "true" : "false"},
+                     {"url", json_text(webhook.url)}});
+    };
+    if (path.size() == 6 && path[5] == "all") {
+      std::vector<std::string> list;
+      for (const auto& [id, webhook] : sendgrid_->event_webhooks) list.push_back(shown(id, webhook));
+      return mail_json(object({{"max_allowed", "5"}, {"webhooks", array(list)}}));
     }
-    return mail_json(object({{"enabled", sendgrid_->event_url.empty() ? "false" : "true"},
-                             {"url", json_text(sendgrid_->event_url)}}));
+    // Without an id the oldest one is meant, but by POST, which makes one.
+    std::string id = path.size() == 6 ? path[5] : std::string();
+    if (path.size() == 5 && request.method == "POST") {
+      id = mint_uuid();
+    } else if (id.empty()) {
+      id = sendgrid_->event_webhooks.empty() ? mint_uuid() : sendgrid_->event_webhooks.begin()->first;
+    } else if (sendgrid_->event_webhooks.count(id) == 0) {
+      return refuse(404, "not found");
+    }
+    if (request.method == "DELETE") {
+      sendgrid_->event_webhooks.erase(id);
+      return mail_json({}, 204);
+    }
+    SendGrid::EventWebhook& webhook = sendgrid_->event_webhooks[id];
+    if (request.method == "PATCH" || request.method == "POST") {
+      if (const auto url = wish["url"].text()) {
+        if (!url->empty() && refuse_public_url(without_userinfo(*url), mail_.urls)) {
+          return refuse(400, "url is not valid", "url");
+        }
+        webhook.url = *url;
+      }
+      webhook.enabled = wish["enabled"].boolean().value_or(webhook.enabled);
+    }
+    return mail_json(shown(id, webhook), request.method == "POST" ? 201 : 200);
   }
   if (under({"v3", "mail", "send"}) && request.method == "POST") return sendgrid_send(wish);
   return refuse(404, "not found");
@@ -203,6 +231,9 @@ HttpReply MailSimulator::sendgrid_send(Value body) {
       }
     }
     if (const auto subject = one["subject"].text()) draft.subject = *subject;
+    for (const auto& [name, value] : one["custom_args"].members()) {
+      sendgrid_->custom_args[mail.id].emplace_back(std::string(name), value.dump());
+    }
   }
   if (draft.to.empty()) {
     return refuse(400, "The to array is required for all personalization objects.",
@@ -340,7 +371,6 @@ void MailSimulator::sendgrid_arrive(const Arrival& arrival) {
 }
 
 void MailSimulator::sendgrid_event(const SentMail& mail, bool bounced) {
-  if (sendgrid_->event_url.empty()) return;
   Members one{{"email", json_text(mail.envelope.to.front())},
               {"timestamp", std::to_string(clock_.now_ms() / 1'000)},
               {"smtp-id", json_text(mail.view.header("Message-ID"))},
@@ -352,11 +382,22 @@ void MailSimulator::sendgrid_event(const SentMail& mail, bool bounced) {
     one.emplace_back("status", json_text("5.1.1"));
     one.emplace_back("reason", json_text("550 5.1.1 user unknown"));
   }
+  for (const auto& arg : sendgrid_->custom_args[mail.id]) one.push_back(arg);
+  for (const auto& [id, webhook] : sendgrid_->event_webhooks) {
+    if (webhook.enabled && !webhook.url.empty()) {
+      sendgrid_post(mail.id + ":" + (bounced ? "bounce" : "delivered"), webhook.url,
+                    array({object(one)}));
+    }
+  }
+}
+
+void MailSimulator::sendgrid_post(const std::string& id, const std::string& url,
+                                  std::string body) {
   WebhookEvent event;
-  event.account = mail.by;
-  event.id = mail.id + ":" + (bounced ? "bounce" : "delivered");
+  event.account = "sendgrid";
+  event.id = id;
   event.kind = "sendgrid-event";
-  event.request = [this, url = sendgrid_->event_url, body = array({object(one)}),
+  event.request = [this, url, body = std::move(body),
                    signs = sendgrid_->event_signed,
                    key = sendgrid_->event_key](int, Defect defect) {
     HttpCall call;

@@ -210,6 +210,7 @@ class MailSimulator final : public Platform, private SmtpSink {
   HttpReply sendgrid_send(sdk::json::Value body);
   void sendgrid_arrive(const Arrival& arrival);
   void sendgrid_event(const SentMail& mail, bool bounced);
+  void sendgrid_post(const std::string& id, const std::string& url, std::string body);
   Answer ses(const HttpRequest& request, ApiCall& record);
   HttpReply sns(const Params& params, ApiCall& record);
   void ses_arrive(const Arrival& arrival);

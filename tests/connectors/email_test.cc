@@ -542,6 +542,21 @@ BOOST_AUTO_TEST_CASE(what_is_written_is_read_back_the_same) {
   BOOST_TEST(read.attachments[1].mime_type == "application/octet-stream");
 }
 
+// Python's email package takes the first of "filename" and "filename*", so there may be one only.
+BOOST_AUTO_TEST_CASE(a_file_name_outside_ascii_is_written_once_in_the_extended_form) {
+  const Outgoing mail{.from = {"", "support@acme.example"},
+                      .to = {{"", "a@x.example"}},
+                      .subject = "x",
+                      .text = "x",
+                      .message_id = "id@acme.example",
+                      .files = {{"Größe.pdf", "application/pdf", "b"}}};
+  const std::string bytes = compose(mail);
+  BOOST_TEST(bytes.find("filename*=utf-8''Gr%C3%B6%C3%9Fe.pdf") != std::string::npos);
+  BOOST_TEST(bytes.find("filename=") == std::string::npos);
+  // RFC 2047 in a parameter is no standard and every old mail program's habit.
+  BOOST_TEST(bytes.find("name=\"=?utf-8?B?R3LDtsOfZS5wZGY=?=\"") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(blind_copies_are_delivered_to_and_not_written) {
   Event input{.kind = connector::EventKind::message,
               .thread = "t@x.example",
