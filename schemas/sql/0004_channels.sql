@@ -640,8 +640,11 @@ begin
         on conflict (tenant_id, channel_id, remote_id) do update set contact_id = a.contact_id
         returning a.contact_id
       )
-      insert into contact (tenant_id, id, name)
-      select w.t, w.proposal, w.name from wanted w join linked l on l.contact_id = w.proposal;
+      -- Who it is at the platform is often all there is: a phone number, an address of mail.
+      insert into contact (tenant_id, id, name, external_id, email)
+      select w.t, w.proposal, w.name, w.remote,
+             case when w.remote ~ '^[^@[:space:]]+@[^@[:space:]]+$' then w.remote end
+      from wanted w join linked l on l.contact_id = w.proposal;
 
       select array_agg((select a.contact_id from contact_alias a where a.tenant_id = tenants[n.o]
                           and a.channel_id = p_channel[n.o]
