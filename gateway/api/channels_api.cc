@@ -80,7 +80,9 @@ void write_instructions(sdk::json::Writer& out, const ApiContext& context,
     } else if (value == keyed) {
       out.member(name, keyed.substr(0, key_at) + mask(keyed.substr(key_at)));
     } else {
-      out.member(name, name.ends_with("_url") ? value : mask(value));
+      // A sentence is for the reader; a token has no blanks.
+      const bool is_open = name.ends_with("_url") || value.find(' ') != std::string::npos;
+      out.member(name, is_open ? value : mask(value));
     }
   }
   out.end();
