@@ -96,17 +96,16 @@ struct Mailbox : Line {
   void connect_raw(bool implicit = false, const std::string& name = "Acmé Care") {
     if (implicit) server = &secure();
     server->add_smtp_user(address, "smtp-password-" + domain);
-    connect("email",
-            config("raw", "smtp",
-                   {{"smtp", smtp(implicit)},
-                    {"plus_addressing", "true"},
-                    {"display_name", json_text(name)}}),
-            "manual");
-    const Answer shown =
-        Gateway::instance().call("GET", "/api/v1/channels/" + id, tenant.token);
+    const Answer created = connect("email",
+                                   config("raw", "smtp",
+                                          {{"smtp", smtp(implicit)},
+                                           {"plus_addressing", "true"},
+                                           {"display_name", json_text(name)}}),
+                                   "manual");
+    // The key in it is shown once.
     const std::string callback(
-        shown.json()["config"]["_meta_setup_instructions"]["callback_url"].text_or(""));
-    BOOST_REQUIRE_MESSAGE(callback.starts_with(url() + "/"), shown.body);
+        created.json()["registration"]["instructions"]["callback_url"].text_or(""));
+    BOOST_REQUIRE_MESSAGE(callback.starts_with(url() + "/"), created.body);
     server->add_raw({.address = address, .url = callback, .sender_parameter = "from"});
   }
   ~Mailbox() {
@@ -151,6 +150,14 @@ std::string text_of(const Line& line, std::size_t at) {
   return std::string(line.talk().json()["messages"].at(at)["content"].text_or(""));
 }
 
+// Mails tell whole seconds, so an answer within the second may be shown before what it answers.
+bool has_text(const Line& line, const std::string& text) {
+  const Answer shown = line.talk();
+  const auto all = shown.json()["messages"].elements();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const auto& one) { return one["content"].text_or("") == text; });
+}
+
 }  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(email_smtp, Mailbox)
@@ -191,20 +198,26 @@ BOOST_AUTO_TEST_CASE(an_answer_leaves_by_implicit_tls_too) {
   BOOST_TEST(sent_one().view.text.find("Sí") != std::string::npos);
 }
 
+// Encoded words may have line ends in them (RFC 2047), and what a customer calls himself and his
+// matter is written into the answer.
 BOOST_AUTO_TEST_CASE(no_line_end_in_a_subject_or_a_name_makes_a_header) {
   connect_raw(false, "Acme\r\nBcc: evil1@attacker.example");
-  write("ana", "Hi\r\n X-Fold: 1", "hello");
+  server->deliver(address, email_of("ana"),
+                  "From: =?utf-8?Q?Ana=0D=0ABcc=3A_evil2=40attacker.example?= <" +
+                      email_of("ana") + ">\r\nTo: " + address +
+                      "\r\nSubject: =?utf-8?Q?One=0D=0ABcc:_evil3@attacker.example=0D=0A=0D=0AX?="
+                      "\r\nDate: Fri, 20 Nov 2026 09:00:00 +0000\r\nMessage-ID: "
+                      "<inject@customer.example>\r\nReferences: <a@b>\r\n <x@y\r\n>\r\n\r\nhello\r\n");
   BOOST_REQUIRE(has_messages(1));
-  const std::string message = answer(
-      "fine", R"(,"metadata":{"subject":"One\r\nBcc: evil2@attacker.example\r\n\r\nBody"})");
-  BOOST_TEST(becomes(message, "sent"));
+  BOOST_TEST(becomes(answer("fine"), "sent"));
   const SentMail one = sent_one();
   BOOST_TEST((one.envelope.to == std::vector<std::string>{email_of("ana")}));
   const PythonMail read = read_by_python(one.bytes);
   BOOST_TEST(!read.has("bcc"));
   BOOST_TEST(read.root()["defects"].size() == 0u, read.root().dump());
-  BOOST_TEST(read.header("subject").starts_with("One"));
-  BOOST_TEST(sdk::trim(read.root()["text"].text_or("")) == "fine");
+  BOOST_TEST(read.header("subject").starts_with("Re: One"), read.header("subject"));
+  BOOST_TEST(read.root()["to"].size() == 1u);
+  BOOST_TEST(read.root()["text"].text_or("").starts_with("fine"));
 }
 
 BOOST_AUTO_TEST_CASE(uploaded_files_arrive_as_they_were) {
@@ -248,7 +261,7 @@ BOOST_AUTO_TEST_CASE(customers_answers_come_back_to_the_conversation_without_the
   // As a mail program answers: In-Reply-To, References and the text quoted.
   BOOST_REQUIRE(!server->reply(one.number, "ana", "Thank you!").empty());
   BOOST_REQUIRE(has_messages(3));
-  BOOST_TEST(text_of(*this, 2) == "Thank you!");
+  BOOST_TEST(has_text(*this, "Thank you!"));
   // Only the address tells: a program that keeps no headers.
   const std::string reply_to = gateway::simulate::address_of(one.view.header("Reply-To"));
   BOOST_REQUIRE(reply_to.find("+c-") != std::string::npos);
@@ -360,7 +373,11 @@ BOOST_AUTO_TEST_CASE(automatic_answers_are_shown_and_never_answered) {
   }
   BOOST_REQUIRE(has_messages(7));
   const Answer shown = talk();
-  BOOST_TEST(shown.json()["messages"].at(6)["metadata"]["auto"].text_or("") == "1");
+  int automatic = 0;
+  for (const auto message : shown.json()["messages"].elements()) {
+    automatic += message["metadata"]["auto"].text_or("") == "1";
+  }
+  BOOST_TEST(automatic == 5);
   // Our own mail, come back by a forwarding rule, is nobody's message.
   server->deliver(address, email_of("ana"), one.bytes);
   BOOST_REQUIRE(server->wait_idle(30s));
@@ -496,6 +513,9 @@ BOOST_AUTO_TEST_CASE(a_kill_between_fetch_and_commit_loses_and_doubles_nothing) 
   }
   gateway.start();
   BOOST_TEST(rows("message") <= 1);
+  // The dead gateway's lease runs out.
+  gateway.query("update backchannel.registration_job set lease_owner = null where channel_id = '" +
+                id + "' and operation = 4 returning 1");
   BOOST_REQUIRE(polled_until(1));
   run_job(kPoll);
   write("ana", "Hola", "behind it");
@@ -526,7 +546,7 @@ void receives_and_answers(Mailbox& box, const std::string& by) {
   BOOST_TEST(box.becomes(message, "delivered"));
   BOOST_REQUIRE(!mail().reply(one.number, "ana", "¡Gracias!").empty());
   BOOST_REQUIRE(box.has_messages(3));
-  BOOST_TEST(text_of(box, 2) == "¡Gracias!");
+  BOOST_TEST(has_text(box, "¡Gracias!"));
   // To somebody who is gone the provider's own event tells; its bounces do not reach us.
   mail().set_rule(email_of("ana"), {.recipient_reply = "550 5.1.1 user unknown"});
   const std::string lost = box.answer("anybody?");
@@ -588,7 +608,7 @@ struct SendGridBox : Mailbox {
 };
 
 struct SesBox : Mailbox {
-  std::string topic = "arn:aws:sns:us-east-1:000000000000:inbound-" + domain;
+  std::string topic = "arn:aws:sns:us-east-1:000000000000:inbound-" + std::to_string(number);
 
   SesBox() {
     mail().add_ses({.access_key = "AKID" + std::to_string(number), .secret_key = "secret",
