@@ -432,7 +432,11 @@ Step finish(const Channel& channel, const Event& input, const Response& response
     }
     alias(normalized_id(answer.root()["MessageID"].text_or("")));
   }
-  if (outbound == "sendgrid") alias(normalized_id(response.header("x-message-id")));
+  if (outbound == "sendgrid") {
+    alias(normalized_id(response.header("x-message-id")));
+    // What a late bounce says, see sendgrid_event.
+    if (!input.key.empty()) alias("key:" + input.key);
+  }
   if (outbound == "ses") {
     const std::string id = normalized_id(answer.root()["MessageId"].text_or(""));
     alias(id);

@@ -51,10 +51,11 @@ void sign_v4(connector::Call& call, const AwsKeys& keys, std::int64_t now_ms) {
   const std::string date = amz_date(now_ms);
   const std::string payload = sdk::hex(sdk::sha256(call.body));
 
-  call.headers.emplace_back("host", host);
   call.headers.emplace_back("x-amz-date", date);
   if (keys.service == "s3") call.headers.emplace_back("x-amz-content-sha256", payload);
+  // Whoever makes the call writes the host's header from the URL, and refuses another one.
   connector::Pairs signed_headers = call.headers;
+  signed_headers.emplace_back("host", host);
   std::sort(signed_headers.begin(), signed_headers.end());
   std::string header_lines;
   std::string names;

@@ -19,7 +19,7 @@ struct AwsKeys {
   std::string_view service;  // "ses", "s3"
 };
 
-// Adds host, x-amz-date, for S3 x-amz-content-sha256, and authorization. The URL's query must be
+// Adds x-amz-date, for S3 x-amz-content-sha256, and authorization. The URL's query must be
 // encoded already; the headers the call has are signed too.
 void sign_v4(connector::Call& call, const AwsKeys& keys, std::int64_t now_ms);
 

@@ -85,11 +85,17 @@ struct MailSimulator::SendGrid {
   std::map<std::string, Setting> settings;  // by host name
   std::map<std::string, Policy> policies;   // by id
   struct EventWebhook {
+    std::string account;
     std::string url;
     bool enabled = true;
   };
+  // What events about a mail need beside it.
+  struct Origin {
+    std::string account;
+    Members custom_args;
+  };
   std::map<std::string, EventWebhook> event_webhooks;  // by id
-  std::map<std::string, Members> custom_args;          // by message id
+  std::map<std::string, Origin> origins;               // by message id
   bool event_signed = false;
   KeyPair event_key;
 };

@@ -162,7 +162,9 @@ MailSimulator::Answer MailSimulator::sendgrid(const HttpRequest& request, ApiCal
     };
     if (path.size() == 6 && path[5] == "all") {
       std::vector<std::string> list;
-      for (const auto& [id, webhook] : sendgrid_->event_webhooks) list.push_back(shown(id, webhook));
+      for (const auto& [id, webhook] : sendgrid_->event_webhooks) {
+        if (webhook.account == key) list.push_back(shown(id, webhook));
+      }
       return mail_json(object({{"max_allowed", "5"}, {"webhooks", array(list)}}));
     }
     // Without an id the oldest one is meant, but by POST, which makes one.
@@ -170,7 +172,10 @@ MailSimulator::Answer MailSimulator::sendgrid(const HttpRequest& request, ApiCal
     if (path.size() == 5 && request.method == "POST") {
       id = mint_uuid();
     } else if (id.empty()) {
-      id = sendgrid_->event_webhooks.empty() ? mint_uuid() : sendgrid_->event_webhooks.begin()->first;
+      id = mint_uuid();
+      for (const auto& [known, webhook] : sendgrid_->event_webhooks) {
+        if (webhook.account == key) id = known;
+      }
     } else if (sendgrid_->event_webhooks.count(id) == 0) {
       return refuse(404, "not found");
     }
@@ -179,6 +184,7 @@ MailSimulator::Answer MailSimulator::sendgrid(const HttpRequest& request, ApiCal
       return mail_json({}, 204);
     }
     SendGrid::EventWebhook& webhook = sendgrid_->event_webhooks[id];
+    webhook.account = key;
     if (request.method == "PATCH" || request.method == "POST") {
       if (const auto url = wish["url"].text()) {
         if (!url->empty() && refuse_public_url(without_userinfo(*url), mail_.urls)) {
@@ -190,11 +196,11 @@ MailSimulator::Answer MailSimulator::sendgrid(const HttpRequest& request, ApiCal
     }
     return mail_json(shown(id, webhook), request.method == "POST" ? 201 : 200);
   }
-  if (under({"v3", "mail", "send"}) && request.method == "POST") return sendgrid_send(wish);
+  if (under({"v3", "mail", "send"}) && request.method == "POST") return sendgrid_send(wish, key);
   return refuse(404, "not found");
 }
 
-HttpReply MailSimulator::sendgrid_send(Value body) {
+HttpReply MailSimulator::sendgrid_send(Value body, const std::string& key) {
   const auto personalizations = body["personalizations"].elements();
   if (personalizations.empty()) {
     return refuse(400,
@@ -214,6 +220,7 @@ HttpReply MailSimulator::sendgrid_send(Value body) {
   SentMail mail;
   mail.by = "sendgrid";
   mail.id = mint("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 22);
+  SendGrid::Origin origin{key, {}};
   Draft draft;
   draft.from_name = from_name;
   draft.from = from;
@@ -232,7 +239,7 @@ HttpReply MailSimulator::sendgrid_send(Value body) {
     }
     if (const auto subject = one["subject"].text()) draft.subject = *subject;
     for (const auto& [name, value] : one["custom_args"].members()) {
-      sendgrid_->custom_args[mail.id].emplace_back(std::string(name), value.dump());
+      origin.custom_args.emplace_back(std::string(name), value.dump());
     }
   }
   if (draft.to.empty()) {
@@ -280,6 +287,7 @@ HttpReply MailSimulator::sendgrid_send(Value body) {
   mail.envelope.from = "bounces+1-" + mint_hex(4) + "@" + domain_of(from);
   HttpReply reply = mail_json({}, 202);
   reply.headers.emplace_back("X-Message-Id", mail.id);
+  sendgrid_->origins[mail.id] = std::move(origin);
   keep(std::move(mail));
   return reply;
 }
@@ -382,9 +390,10 @@ void MailSimulator::sendgrid_event(const SentMail& mail, bool bounced) {
     one.emplace_back("status", json_text("5.1.1"));
     one.emplace_back("reason", json_text("550 5.1.1 user unknown"));
   }
-  for (const auto& arg : sendgrid_->custom_args[mail.id]) one.push_back(arg);
+  const SendGrid::Origin& origin = sendgrid_->origins[mail.id];
+  for (const auto& arg : origin.custom_args) one.push_back(arg);
   for (const auto& [id, webhook] : sendgrid_->event_webhooks) {
-    if (webhook.enabled && !webhook.url.empty()) {
+    if (webhook.account == origin.account && webhook.enabled && !webhook.url.empty()) {
       sendgrid_post(mail.id + ":" + (bounced ? "bounce" : "delivered"), webhook.url,
                     array({object(one)}));
     }

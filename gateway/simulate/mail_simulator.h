@@ -207,7 +207,7 @@ class MailSimulator final : public Platform, private SmtpSink {
   void postmark_arrive(const Arrival& arrival);
   void postmark_event(const SentMail& mail, bool bounced);
   Answer sendgrid(const HttpRequest& request, ApiCall& record);
-  HttpReply sendgrid_send(sdk::json::Value body);
+  HttpReply sendgrid_send(sdk::json::Value body, const std::string& key);
   void sendgrid_arrive(const Arrival& arrival);
   void sendgrid_event(const SentMail& mail, bool bounced);
   void sendgrid_post(const std::string& id, const std::string& url, std::string body);

@@ -605,6 +605,13 @@ struct SendGridBox : Mailbox {
                                                   {"hostname", json_text(domain)}})}}));
     BOOST_REQUIRE(mail().wait_webhook(address, 30s));
   }
+  // As SendGrid would, at the address it was given.
+  int post_event(const std::string& event) const {
+    const std::string hook = mail().webhook_of(address);
+    return post({{"Content-Type", "application/json"}}, "[" + event + "]",
+                hook.substr(hook.rfind('/')))
+        .status;
+  }
 };
 
 struct SesBox : Mailbox {
@@ -676,6 +683,35 @@ BOOST_FIXTURE_TEST_SUITE(email_sendgrid, SendGridBox)
 BOOST_AUTO_TEST_CASE(mails_come_and_answers_leave_with_their_events) {
   receives_and_answers(*this, "sendgrid");
 }
+// A bounce that comes late names no message of SendGrid's, only what we gave it to repeat
+// (twilio.com/docs/sendgrid/for-developers/tracking-events/event, read 2026-11-21).
+BOOST_AUTO_TEST_CASE(a_late_bounce_is_shown_on_its_message) {
+  write("ana", "Hola", "¿Sí?");
+  BOOST_REQUIRE(has_messages(1));
+  DeliveryFault lost;
+  lost.kind = DeliveryFault::Kind::drop;
+  mail().inject(lost);
+  const std::string message = answer("Sí");
+  BOOST_REQUIRE(becomes(message, "sent"));
+  BOOST_TEST(post_event(object({{"event", json_text("bounce")},
+                                {"email", json_text(email_of("ana"))},
+                                {"sg_event_id", json_text("late-" + domain)},
+                                {"reason", json_text("550 mailbox full for ever")},
+                                {"gw_message_id", json_text(message)}})) == 200);
+  BOOST_TEST(becomes(message, "failed"));
+  BOOST_TEST(fact(message, "error") == "550 mailbox full for ever");
+}
+
+BOOST_AUTO_TEST_CASE(who_complains_is_shown_as_unreachable) {
+  write("ana", "Hola", "¿Sí?");
+  BOOST_REQUIRE(has_messages(1));
+  BOOST_TEST(post_event(object({{"event", json_text("spamreport")},
+                                {"email", json_text(email_of("ana"))},
+                                {"sg_event_id", json_text("complaint-" + domain)}})) == 200);
+  BOOST_TEST(
+      eventually([&] { return talk().json()["unreachable_reason"].text_or("") == "blocked"; }));
+}
+
 // Without a signature policy the address itself is the proof.
 BOOST_AUTO_TEST_CASE(deliveries_to_another_address_are_refused_and_leave_no_row) {
   const std::string events =
