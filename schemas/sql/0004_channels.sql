@@ -797,6 +797,22 @@ begin
     return 'stored';
   end if;
 
+  -- Whom a platform names without a thread cannot be written to in any of their conversations.
+  if p_kind = 8 and p_thread = '' then
+    with changed as (
+      update conversation c
+      set unreachable_reason = case when p_state = 0 then null else p_content end
+      from contact_alias a
+      where a.tenant_id = t and a.channel_id = p_channel and a.remote_id = p_actor
+        and c.tenant_id = t and c.channel_id = p_channel and c.contact_id = a.contact_id
+        and c.closed_at is null
+      returning c.id
+    )
+    insert into realtime_event (tenant_id, conversation_id, kind)
+    select t, x.id, 2 from changed x;
+    return 'stored';
+  end if;
+
   if p_kind in (8, 9) then
     select c.id into v_conversation from conversation c
     where c.tenant_id = t and c.channel_id = p_channel and c.remote_thread = p_thread
