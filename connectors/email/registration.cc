@@ -394,8 +394,8 @@ std::string sendgrid_hook_url(const Channel& channel) {
                                                         : channel.webhook_url;
 }
 
-// https://www.twilio.com/docs/sendgrid/api-reference/webhooks (read 2026-11-21). The address has the
-// key in it, whatever signs the parsed mails: the two have keys of their own.
+// https://www.twilio.com/docs/sendgrid/api-reference/webhooks (read 2026-11-21). The address has
+// the key in it, whatever signs the parsed mails: the two have keys of their own.
 constexpr std::string_view kEventSettings = "/v3/user/webhooks/event/settings";
 
 std::string sendgrid_event_json(const Channel& channel) {
@@ -507,8 +507,8 @@ Step unregister_sendgrid_events(const Channel& channel, Answers& answers) {
   if (id.empty()) return Done{};
   const Response* removed = answers.next();
   if (removed == nullptr) {
-    return sendgrid_call(channel, "DELETE",
-                         std::string(kEventSettings) + "/" + sdk::url_encode(id), {});
+    return sendgrid_call(channel, "DELETE", std::string(kEventSettings) + "/" + sdk::url_encode(id),
+                         {});
   }
   if (!connector::is_success(*removed) && !is_out_of_reach(*removed)) {
     return fail_of(channel, *removed, Repeat::safe);

@@ -400,14 +400,12 @@ void MailSimulator::sendgrid_event(const SentMail& mail, bool bounced) {
   }
 }
 
-void MailSimulator::sendgrid_post(const std::string& id, const std::string& url,
-                                  std::string body) {
+void MailSimulator::sendgrid_post(const std::string& id, const std::string& url, std::string body) {
   WebhookEvent event;
   event.account = "sendgrid";
   event.id = id;
   event.kind = "sendgrid-event";
-  event.request = [this, url, body = std::move(body),
-                   signs = sendgrid_->event_signed,
+  event.request = [this, url, body = std::move(body), signs = sendgrid_->event_signed,
                    key = sendgrid_->event_key](int, Defect defect) {
     HttpCall call;
     call.url = without_userinfo(url);

@@ -1,7 +1,8 @@
-// Mail through the real program: in by IMAP, by a mail server and by four providers, out by SMTP and
-// their APIs. What is sent is read by Python's email package, which knows nothing of the gateway.
-#include <boost/test/unit_test.hpp>
+// Mail through the real program: in by IMAP, by a mail server and by four providers, out by SMTP
+// and their APIs. What is sent is read by Python's email package, which knows nothing of the
+// gateway.
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <ctime>
 #include <fstream>
 #include <string>
@@ -78,12 +79,12 @@ struct Mailbox : Line {
   MailSimulator* server = &mail();
 
   std::string smtp(bool implicit = false) const {
-    return object({{"host", json_text(implicit ? "secure.simulated.example"
-                                               : "mail.simulated.example")},
-                   {"port", implicit ? "465" : "587"},
-                   {"tls", json_text(implicit ? "implicit" : "starttls")},
-                   {"username", json_text(address)},
-                   {"password", json_text("smtp-password-" + domain)}});
+    return object(
+        {{"host", json_text(implicit ? "secure.simulated.example" : "mail.simulated.example")},
+         {"port", implicit ? "465" : "587"},
+         {"tls", json_text(implicit ? "implicit" : "starttls")},
+         {"username", json_text(address)},
+         {"password", json_text("smtp-password-" + domain)}});
   }
   std::string config(const std::string& inbound, const std::string& outbound,
                      std::vector<std::pair<std::string, std::string>> further) const {
@@ -202,12 +203,13 @@ BOOST_AUTO_TEST_CASE(an_answer_leaves_by_implicit_tls_too) {
 // matter is written into the answer.
 BOOST_AUTO_TEST_CASE(no_line_end_in_a_subject_or_a_name_makes_a_header) {
   connect_raw(false, "Acme\r\nBcc: evil1@attacker.example");
-  server->deliver(address, email_of("ana"),
-                  "From: =?utf-8?Q?Ana=0D=0ABcc=3A_evil2=40attacker.example?= <" +
-                      email_of("ana") + ">\r\nTo: " + address +
-                      "\r\nSubject: =?utf-8?Q?One=0D=0ABcc:_evil3@attacker.example=0D=0A=0D=0AX?="
-                      "\r\nDate: Fri, 20 Nov 2026 09:00:00 +0000\r\nMessage-ID: "
-                      "<inject@customer.example>\r\nReferences: <a@b>\r\n <x@y\r\n>\r\n\r\nhello\r\n");
+  server->deliver(
+      address, email_of("ana"),
+      "From: =?utf-8?Q?Ana=0D=0ABcc=3A_evil2=40attacker.example?= <" + email_of("ana") +
+          ">\r\nTo: " + address +
+          "\r\nSubject: =?utf-8?Q?One=0D=0ABcc:_evil3@attacker.example=0D=0A=0D=0AX?="
+          "\r\nDate: Fri, 20 Nov 2026 09:00:00 +0000\r\nMessage-ID: "
+          "<inject@customer.example>\r\nReferences: <a@b>\r\n <x@y\r\n>\r\n\r\nhello\r\n");
   BOOST_REQUIRE(has_messages(1));
   BOOST_TEST(becomes(answer("fine"), "sent"));
   const SentMail one = sent_one();
@@ -227,9 +229,8 @@ BOOST_AUTO_TEST_CASE(uploaded_files_arrive_as_they_were) {
   const std::string picture = gateway::simulate::sample_file("image/png", 20'000);
   std::string bytes;
   for (int i = 0; i < 70'000; ++i) bytes += static_cast<char>(i * 7 % 256);
-  const std::vector<sdk::FormPart> parts{
-      {"file", "Rechnung Nº 5 – ä.png", "image/png", picture},
-      {"file", "data.bin", "application/octet-stream", bytes}};
+  const std::vector<sdk::FormPart> parts{{"file", "Rechnung Nº 5 – ä.png", "image/png", picture},
+                                         {"file", "data.bin", "application/octet-stream", bytes}};
   const auto form = sdk::encode_multipart(parts);
   HttpClient client(Gateway::instance().port());
   const auto uploaded = client.call(
@@ -287,11 +288,12 @@ BOOST_AUTO_TEST_CASE(customers_answers_come_back_to_the_conversation_without_the
 BOOST_AUTO_TEST_CASE(html_becomes_text_and_its_pictures_are_inline) {
   connect_raw();
   Draft one = draft("marie", "<html@customer.example>", "");
-  one.html = "<html><head><style>p{color:red}</style></head><body><p>Bonjour &eacute;l&egrave;ve,"
-             "</p><p>voici <img src=\"cid:logo@customer\"> la photo</p>"
-             "<script>alert(1)</script></body></html>";
-  one.files.push_back({"logo.png", "image/png",
-                       gateway::simulate::sample_file("image/png", 3'000), "logo@customer"});
+  one.html =
+      "<html><head><style>p{color:red}</style></head><body><p>Bonjour &eacute;l&egrave;ve,"
+      "</p><p>voici <img src=\"cid:logo@customer\"> la photo</p>"
+      "<script>alert(1)</script></body></html>";
+  one.files.push_back({"logo.png", "image/png", gateway::simulate::sample_file("image/png", 3'000),
+                       "logo@customer"});
   deliver(one);
   BOOST_REQUIRE(has_messages(1));
   const Answer shown = talk();
@@ -415,15 +417,15 @@ struct ImapBox : Mailbox {
     if (implicit) server = &secure();
     server->add_smtp_user(address, "smtp-password-" + domain);
     server->add_imap({.address = address, .user = user, .password = "imap-password-" + domain});
-    connect("email", config("imap", "smtp",
-                            {{"smtp", smtp(implicit)},
-                             {"imap", object({{"host", json_text(implicit
-                                                                     ? "secure.simulated.example"
-                                                                     : "mail.simulated.example")},
-                                              {"port", implicit ? "993" : "143"},
-                                              {"tls", json_text(implicit ? "implicit" : "starttls")},
-                                              {"username", json_text(user)},
-                                              {"password", json_text("imap-password-" + domain)}})}}));
+    connect("email",
+            config("imap", "smtp",
+                   {{"smtp", smtp(implicit)},
+                    {"imap", object({{"host", json_text(implicit ? "secure.simulated.example"
+                                                                 : "mail.simulated.example")},
+                                     {"port", implicit ? "993" : "143"},
+                                     {"tls", json_text(implicit ? "implicit" : "starttls")},
+                                     {"username", json_text(user)},
+                                     {"password", json_text("imap-password-" + domain)}})}}));
   }
   bool polled_until(std::size_t count) {
     run_job(kPoll);
@@ -505,8 +507,9 @@ BOOST_AUTO_TEST_CASE(a_kill_between_fetch_and_commit_loses_and_doubles_nothing) 
     run_job(kPoll);
     BOOST_REQUIRE(eventually(
         [&] {
-          return gateway.query("select count(*) from pg_stat_activity where wait_event_type ="
-                               " 'Lock' and usename <> 'nobody'") != "0";
+          return gateway.query(
+                     "select count(*) from pg_stat_activity where wait_event_type ="
+                     " 'Lock' and usename <> 'nobody'") != "0";
         },
         60s));
     gateway.kill();
@@ -541,8 +544,7 @@ void receives_and_answers(Mailbox& box, const std::string& by) {
   const PythonMail read = read_by_python(one.bytes);
   BOOST_TEST(read.header("subject") == "Re: Hola");
   BOOST_TEST(!read.header("in-reply-to").empty());
-  BOOST_TEST(std::string(read.root()["text"].text_or("")).find("En camino 🚚") !=
-             std::string::npos);
+  BOOST_TEST(std::string(read.root()["text"].text_or("")).find("En camino 🚚") != std::string::npos);
   BOOST_TEST(box.becomes(message, "delivered"));
   BOOST_REQUIRE(!mail().reply(one.number, "ana", "¡Gracias!").empty());
   BOOST_REQUIRE(box.has_messages(3));
@@ -577,8 +579,8 @@ void refuses_forgeries(Mailbox& box) {
 
 struct MailgunBox : Mailbox {
   MailgunBox() {
-    mail().add_mailgun({.api_key = "key-" + domain, .signing_key = "sign-" + domain,
-                        .domain = domain});
+    mail().add_mailgun(
+        {.api_key = "key-" + domain, .signing_key = "sign-" + domain, .domain = domain});
     connect("email", config("mailgun", "mailgun",
                             {{"mailgun", object({{"domain", json_text(domain)},
                                                  {"api_key", json_text("key-" + domain)},
@@ -618,8 +620,10 @@ struct SesBox : Mailbox {
   std::string topic = "arn:aws:sns:us-east-1:000000000000:inbound-" + std::to_string(number);
 
   SesBox() {
-    mail().add_ses({.access_key = "AKID" + std::to_string(number), .secret_key = "secret",
-                    .topic_arn = topic, .address = address});
+    mail().add_ses({.access_key = "AKID" + std::to_string(number),
+                    .secret_key = "secret",
+                    .topic_arn = topic,
+                    .address = address});
     connect("email",
             config("ses", "ses",
                    {{"ses", object({{"region", json_text("us-east-1")},
@@ -634,15 +638,13 @@ struct SesBox : Mailbox {
   // What the owner does at the console: the callback is subscribed to the topic. Signed as
   // docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html says.
   void subscribe() const {
-    const std::string body = sdk::encode_form({{"Action", "Subscribe"},
-                                               {"TopicArn", topic},
-                                               {"Protocol", "http"},
-                                               {"Endpoint", url()}});
+    const std::string body = sdk::encode_form(
+        {{"Action", "Subscribe"}, {"TopicArn", topic}, {"Protocol", "http"}, {"Endpoint", url()}});
     const std::string day = "20261120";
     const std::string date = day + "T090000Z";
     const std::string canonical =
-        "POST\n/\n\nhost:sns.us-east-1.amazonaws.com\nx-amz-date:" + date + "\n\nhost;x-amz-date\n" +
-        sdk::hex(sdk::sha256(body));
+        "POST\n/\n\nhost:sns.us-east-1.amazonaws.com\nx-amz-date:" + date +
+        "\n\nhost;x-amz-date\n" + sdk::hex(sdk::sha256(body));
     const std::string scope = day + "/us-east-1/sns/aws4_request";
     std::string key = "AWS4secret";
     for (const char* part : {day.c_str(), "us-east-1", "sns", "aws4_request"}) {
@@ -651,14 +653,13 @@ struct SesBox : Mailbox {
     const std::string signature = sdk::hex(sdk::hmac_sha256(
         key, "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + sdk::hex(sdk::sha256(canonical))));
     HttpClient amazon(mail().port("sns.amazonaws.com"));
-    const auto answer =
-        amazon.call("POST", "/",
-                    {{"x-amz-date", date},
-                     {"Content-Type", "application/x-www-form-urlencoded"},
-                     {"Authorization", "AWS4-HMAC-SHA256 Credential=AKID" + std::to_string(number) +
-                                           "/" + scope + ", SignedHeaders=host;x-amz-date, Signature=" +
-                                           signature}},
-                    body);
+    const auto answer = amazon.call(
+        "POST", "/",
+        {{"x-amz-date", date},
+         {"Content-Type", "application/x-www-form-urlencoded"},
+         {"Authorization", "AWS4-HMAC-SHA256 Credential=AKID" + std::to_string(number) + "/" +
+                               scope + ", SignedHeaders=host;x-amz-date, Signature=" + signature}},
+        body);
     BOOST_REQUIRE_MESSAGE(answer.status == 200, answer.body);
   }
 };
@@ -720,7 +721,7 @@ BOOST_AUTO_TEST_CASE(deliveries_to_another_address_are_refused_and_leave_no_row)
     BOOST_TEST(post({{"Content-Type", "application/json"}}, events, behind).status == 401, behind);
     BOOST_TEST(post({{"Content-Type", "application/x-www-form-urlencoded"}},
                     "from=a%40b.example&text=forged", behind)
-                   .status == 401,
+                       .status == 401,
                behind);
   }
   BOOST_TEST(has_no_rows());
@@ -740,9 +741,8 @@ BOOST_AUTO_TEST_CASE(a_notification_signed_wrongly_is_refused) {
   write("ana", "Hola", "forged");
   BOOST_TEST(eventually([&] {
     const auto all = mail().deliveries();
-    return std::any_of(all.begin(), all.end(), [&](const auto& one) {
-      return one.account == topic && one.status == 401;
-    });
+    return std::any_of(all.begin(), all.end(),
+                       [&](const auto& one) { return one.account == topic && one.status == 401; });
   }));
   BOOST_TEST(rows("message") == 0);
   BOOST_TEST(rows("raw_event") == before);

@@ -83,8 +83,9 @@ std::string MailPlatforms::upstreams() const {
 }
 
 Answer Line::connect(const std::string& type, const std::string& config, const std::string& state) {
-  Answer created = Gateway::instance().call("POST", "/api/v1/channels/", tenant.token,
-                                            "{\"type\":\"" + type + "\",\"config\":" + config + "}");
+  Answer created =
+      Gateway::instance().call("POST", "/api/v1/channels/", tenant.token,
+                               "{\"type\":\"" + type + "\",\"config\":" + config + "}");
   BOOST_REQUIRE_MESSAGE(created.status == 201, created.body);
   id = created.json()["id"].text_or("");
   path = "/api/v1/webhooks/" + type + "/" + id;
@@ -150,9 +151,9 @@ void Line::set_state(const std::vector<std::pair<std::string, std::string>>& cha
   const auto business = *gateway::domain::BusinessId::parse(tenant.business);
   const auto row = *gateway::Uuid::parse(id);
   const auto scope = store::Scope::of(business);
-  const auto rows =
-      db.run(scope, {"select state_sealed from channel where tenant_id = $1 and id = $2",
-                     {business, row}});
+  const auto rows = db.run(
+      scope,
+      {"select state_sealed from channel where tenant_id = $1 and id = $2", {business, row}});
   BOOST_REQUIRE(rows);
   std::vector<std::pair<std::string, std::string>> state;
   if (const std::string sealed = rows->bytes(0, 0); !sealed.empty()) {
@@ -174,9 +175,9 @@ void Line::set_state(const std::vector<std::pair<std::string, std::string>>& cha
   json.end();
   const auto sealed = vault.seal(db, business, store::kChannelState, row, json.take());
   BOOST_REQUIRE(sealed);
-  BOOST_REQUIRE(db.run(
-      scope, {"update channel set state_sealed = $3 where tenant_id = $1 and id = $2",
-              {business, row, *sealed}}));
+  BOOST_REQUIRE(
+      db.run(scope, {"update channel set state_sealed = $3 where tenant_id = $1 and id = $2",
+                     {business, row, *sealed}}));
 }
 
 Answer Line::talk() const {

@@ -1,5 +1,5 @@
-// Text messages through Twilio, Vonage and Telnyx: registered, received, answered, and looked after.
-// What providers send and expect is from twilio.com/docs/messaging and docs/usage/webhooks,
+// Text messages through Twilio, Vonage and Telnyx: registered, received, answered, and looked
+// after. What providers send and expect is from twilio.com/docs/messaging and docs/usage/webhooks,
 // developer.vonage.com/messages and developers.telnyx.com/docs/messaging (read 2026-11-20).
 #include <boost/test/unit_test.hpp>
 #include <ctime>
@@ -53,12 +53,14 @@ struct TwilioLine : Line {
     add();
     connect("sms", config());
   }
-  std::string say(const char* who, std::string_view text) {
-    return sms().say(number, who, text);
-  }
+  std::string say(const char* who, std::string_view text) { return sms().say(number, who, text); }
   sdk::Form incoming(const std::string& message_sid, const std::string& text) const {
-    return {{"MessageSid", message_sid}, {"AccountSid", sid}, {"From", "+14155550100"},
-            {"To", number},              {"Body", text},      {"SmsStatus", "received"},
+    return {{"MessageSid", message_sid},
+            {"AccountSid", sid},
+            {"From", "+14155550100"},
+            {"To", number},
+            {"Body", text},
+            {"SmsStatus", "received"},
             {"NumMedia", "0"}};
   }
   HttpClient::Answer post_signed(const sdk::Form& form, const std::string& signature,
@@ -77,10 +79,9 @@ struct TwilioLine : Line {
     const auto document = sdk::json::Document::parse(found.body);
     const std::string number_sid(
         document->root()["incoming_phone_numbers"].at(0)["sid"].text_or(""));
-    BOOST_REQUIRE(client
-                      .call("POST", base + resource + number_sid + ".json", headers,
-                            sdk::encode_form(form))
-                      .status == 200);
+    BOOST_REQUIRE(
+        client.call("POST", base + resource + number_sid + ".json", headers, sdk::encode_form(form))
+            .status == 200);
   }
   ~TwilioLine() { sms().clear_faults(); }
 };
@@ -104,7 +105,8 @@ BOOST_AUTO_TEST_CASE(connecting_sets_the_numbers_webhook_and_its_persistence) {
 
 BOOST_AUTO_TEST_CASE(a_number_typed_as_people_type_it_is_found_in_e164) {
   add();
-  std::string typed = "(" + number.substr(2, 3) + ") " + number.substr(5, 3) + "-" + number.substr(8);
+  std::string typed =
+      "(" + number.substr(2, 3) + ") " + number.substr(5, 3) + "-" + number.substr(8);
   connect("sms", object({{"provider", json_text("twilio")},
                          {"account_sid", json_text(sid)},
                          {"auth_token", json_text(token)},
@@ -116,8 +118,8 @@ BOOST_AUTO_TEST_CASE(a_number_typed_as_people_type_it_is_found_in_e164) {
 BOOST_AUTO_TEST_CASE(a_wrong_token_is_refused_in_twilios_words) {
   add();
   token[0] = token[0] == '0' ? '1' : '0';
-  const Answer refused = Gateway::instance().call(
-      "POST", "/api/v1/channels/", tenant.token, "{\"type\":\"sms\",\"config\":" + config() + "}");
+  const Answer refused = Gateway::instance().call("POST", "/api/v1/channels/", tenant.token,
+                                                  "{\"type\":\"sms\",\"config\":" + config() + "}");
   BOOST_TEST(refused.status == 400);
   BOOST_TEST(refused.json()["detail"].text_or("").find("Authenticate") != std::string_view::npos,
              refused.body);
@@ -425,8 +427,8 @@ BOOST_AUTO_TEST_CASE(what_was_missed_while_nobody_was_there_is_read_from_the_lis
 
 BOOST_AUTO_TEST_CASE(removing_the_channel_takes_the_webhook_off_the_number) {
   connect_number();
-  BOOST_TEST(
-      Gateway::instance().call("DELETE", "/api/v1/channels/" + id, tenant.token).status == 200);
+  BOOST_TEST(Gateway::instance().call("DELETE", "/api/v1/channels/" + id, tenant.token).status ==
+             200);
   BOOST_TEST(eventually([&] { return sms().webhook_of(number).empty(); }, 60s));
 }
 
@@ -438,7 +440,8 @@ struct VonageLine : Line {
   std::string number = fresh_number();
   std::string digits = number.substr(1);
   std::string api_key = sdk::hex(sdk::sha256(number)).substr(0, 8);
-  std::string application = "aaaaaaaa-bbbb-4ccc-8ddd-" + sdk::hex(sdk::sha256(number)).substr(0, 12);
+  std::string application =
+      "aaaaaaaa-bbbb-4ccc-8ddd-" + sdk::hex(sdk::sha256(number)).substr(0, 12);
   std::string secret = "signature-secret-" + digits;
 
   VonageLine() {
