@@ -29,7 +29,6 @@ constexpr std::size_t kMaxReferences = 50;
 constexpr std::size_t kMaxAnsweredReferences = 20;
 // A mail that has passed so many servers is going in circles.
 constexpr std::size_t kMaxHops = 30;
-constexpr std::int64_t kDayMs = 86'400'000;
 
 void add(Pairs& pairs, std::string_view name, std::string value) {
   if (!value.empty()) pairs.emplace_back(name, std::move(value));
@@ -385,10 +384,10 @@ std::string id_of(const Mail& mail, const std::string& digest) {
   return "sha256:" + sdk::hex(sdk::sha256(all + digest)).substr(0, 32);
 }
 
-std::int64_t sent_ms_of(const Channel& channel, const Fields& fields) {
-  const std::int64_t date = parse_date(field(fields, "date")).value_or(0);
-  // The sender's clock decides the order shown, but not that it stays on top for years.
-  return date > channel.now_ms + kDayMs ? 0 : date;
+// The sender's clock, wherever it stands: as a part of the identity it must not depend on ours. What
+// lies far ahead is ordered by its arrival, which is the gateway's to do.
+std::int64_t sent_ms_of(const Fields& fields) {
+  return parse_date(field(fields, "date")).value_or(0);
 }
 
 void set_thread(Event& event, const Fields& fields, const std::vector<std::string>& tokens) {
@@ -587,7 +586,7 @@ std::vector<Event> events_of(const Channel& channel, Mail mail, const Envelope& 
   const std::string id = id_of(mail, digest);
   // Senders use an id twice for different mails; both are shown, and the digest tells them apart.
   const std::string key = "mail:" + id + ":" + digest;
-  const std::int64_t at_ms = sent_ms_of(channel, mail.fields);
+  const std::int64_t at_ms = sent_ms_of(mail.fields);
   if (is_own_mail(channel, mail.fields, people)) {
     return {{.kind = EventKind::unknown, .message = id, .key = key, .sent_ms = at_ms}};
   }

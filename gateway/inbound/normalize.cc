@@ -14,8 +14,8 @@ namespace {
 using connector::Event;
 using connector::EventKind;
 
-// The end of year 9999: later times are nonsense that Postgres would refuse or print unreadably.
-constexpr std::int64_t kLatestMs = 253'402'300'799'000;
+// A clock that is further ahead is wrong; its message would stay on top for years.
+constexpr std::int64_t kAheadMs = 86'400'000;
 
 // What orders a message whose time is no part of its identity.
 std::int64_t order_ms_of(const Event& event) {
@@ -27,7 +27,7 @@ std::int64_t order_ms_of(const Event& event) {
 
 std::int64_t time_of(const Event& event, const NormalizeContext& context) {
   const std::int64_t ms = event.sent_ms > 0 ? event.sent_ms : order_ms_of(event);
-  return ms > 0 ? std::min(ms, kLatestMs) : context.now_ms;
+  return ms > 0 && ms <= context.now_ms + kAheadMs ? ms : context.now_ms;
 }
 
 enum class Bytes {

@@ -106,10 +106,18 @@ BOOST_AUTO_TEST_CASE(a_time_that_is_no_part_of_the_identity_orders_a_message_and
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_time_beyond_year_9999_is_kept_storable) {
+// And a redelivery, when that day has come nearer, is the same event.
+BOOST_AUTO_TEST_CASE(a_time_more_than_a_day_ahead_counts_as_arrival_and_stays_in_the_key) {
+  constexpr std::int64_t kDayMs = 86'400'000;
   auto e = event(EventKind::message);
-  e.sent_ms = std::numeric_limits<std::int64_t>::max();
-  BOOST_TEST(iso8601(message(e).sort_at_ms) == "9999-12-31T23:59:59Z");
+  for (const std::int64_t ahead :
+       {kNow + kDayMs + 1, std::numeric_limits<std::int64_t>::max()}) {
+    e.sent_ms = ahead;
+    BOOST_TEST(message(e).sort_at_ms == kNow);
+    BOOST_TEST((message(e).key == event_key(e.key, ahead)));
+  }
+  e.sent_ms = kNow + kDayMs;
+  BOOST_TEST(message(e).sort_at_ms == kNow + kDayMs);
 }
 
 BOOST_AUTO_TEST_CASE(a_person_in_a_group_is_named_beside_the_group) {
