@@ -384,8 +384,8 @@ std::string id_of(const Mail& mail, const std::string& digest) {
   return "sha256:" + sdk::hex(sdk::sha256(all + digest)).substr(0, 32);
 }
 
-// The sender's clock, wherever it stands: as a part of the identity it must not depend on ours. What
-// lies far ahead is ordered by its arrival, which is the gateway's to do.
+// The sender's clock, wherever it stands: as a part of the identity it must not depend on ours.
+// What lies far ahead is ordered by its arrival, which is the gateway's to do.
 std::int64_t sent_ms_of(const Fields& fields) {
   return parse_date(field(fields, "date")).value_or(0);
 }

@@ -110,8 +110,7 @@ BOOST_AUTO_TEST_CASE(a_time_that_is_no_part_of_the_identity_orders_a_message_and
 BOOST_AUTO_TEST_CASE(a_time_more_than_a_day_ahead_counts_as_arrival_and_stays_in_the_key) {
   constexpr std::int64_t kDayMs = 86'400'000;
   auto e = event(EventKind::message);
-  for (const std::int64_t ahead :
-       {kNow + kDayMs + 1, std::numeric_limits<std::int64_t>::max()}) {
+  for (const std::int64_t ahead : {kNow + kDayMs + 1, std::numeric_limits<std::int64_t>::max()}) {
     e.sent_ms = ahead;
     BOOST_TEST(message(e).sort_at_ms == kNow);
     BOOST_TEST((message(e).key == event_key(e.key, ahead)));
