@@ -11,6 +11,7 @@ const kWhite: Rgb = [255, 255, 255];
 const kInk: Rgb = [22, 24, 29];
 const kNight: Rgb = [24, 26, 32];
 const kText = 4.5;
+const kAlmost = 3.5;
 const kDrawn = 3;
 
 // #rgb, #rrggbb, and #rrggbbaa without its transparency; null for anything else.
@@ -46,8 +47,17 @@ export function mix(one: Rgb, other: Rgb, share: number): Rgb {
 
 // White where it can be read, because coloured buttons are expected to have it; otherwise ink.
 export function textOn(background: Rgb): Rgb {
-  if (contrast(kWhite, background) >= kText) return kWhite;
-  return contrast(kInk, background) > contrast(kWhite, background) ? kInk : kWhite;
+  const black: Rgb = [0, 0, 0];
+  for (const text of [kWhite, kInk]) if (contrast(text, background) >= kText) return text;
+  return contrast(kWhite, background) > contrast(black, background) ? kWhite : black;
+}
+
+// A background and its text. A colour that almost carries white is darkened until it does: black on
+// the red of half the world's brands looks like a mistake.
+function pair(color: Rgb): [Rgb, Rgb] {
+  const white = contrast(kWhite, color);
+  const background = white < kText && white >= kAlmost ? readable(color, kWhite) : color;
+  return [background, textOn(background)];
 }
 
 // `color`, or the nearest to it that stands out from `background`.
@@ -65,10 +75,10 @@ export function readable(color: Rgb, background: Rgb, least = kText): Rgb {
 interface Base {
   accent: Rgb;
   background: Rgb;
-  header?: Rgb | null;
+  header: Rgb;
   headerText?: Rgb | null;
   status?: Rgb | null;
-  mine?: Rgb | null;
+  mine: Rgb;
   time?: Rgb | null;
   csat?: Rgb | null;
   csatText?: Rgb | null;
@@ -78,11 +88,12 @@ function palette(base: Base): Palette {
   const { background } = base;
   const text = textOn(background);
   const dark = text === kWhite;
-  const foreground = dark ? mix(kWhite, background, 0.08) : kInk;
-  const accent = readable(base.accent, background, kDrawn);
-  const header = base.header ?? accent;
-  const headerText = readable(base.headerText ?? textOn(header), header, kText);
-  const mine = base.mine ?? accent;
+  const foreground = readable(dark ? mix(kWhite, background, 0.08) : kInk, background);
+  const [accent, onAccent] = pair(readable(base.accent, background, kDrawn));
+  const [header, onHeader] = base.headerText
+    ? [base.header, readable(base.headerText, base.header)]
+    : pair(base.header);
+  const [mine, onMine] = pair(base.mine);
   const surface = mix(background, text, dark ? 0.1 : 0.055);
   const csat = base.csat ?? surface;
   const muted = readable(mix(foreground, background, 0.38), background);
@@ -94,15 +105,15 @@ function palette(base: Base): Palette {
     surface,
     raised: dark ? mix(background, kWhite, 0.05) : background,
     accent,
-    'on-accent': textOn(accent),
+    'on-accent': onAccent,
     link: readable(base.accent, background),
     'link-surface': readable(base.accent, surface),
     header,
-    'on-header': headerText,
-    status: base.status ? readable(base.status, header) : readable(mix(headerText, header, 0.15), header),
+    'on-header': onHeader,
+    status: readable(base.status ?? mix(onHeader, header, 0.15), header),
     mine,
-    'on-mine': textOn(mine),
-    time: base.time ? readable(base.time, background) : muted,
+    'on-mine': onMine,
+    time: readable(base.time ?? muted, background),
     csat,
     'on-csat': readable(base.csatText ?? textOn(csat), csat),
     danger: readable([200, 30, 45], background),

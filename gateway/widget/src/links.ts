@@ -8,9 +8,9 @@ export interface Piece {
 const kAllowed = /^(?:https?|mailto|tel):$/;
 // An address with its scheme, "www.", a mail address, or an international telephone number.
 const kLink =
-  /(?:https?:\/\/|www\.)[^\s<>"`{}|\\^]+|(?:mailto|tel):[^\s<>"`{}|\\^]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\+\d[\d ().-]{6,18}\d/giu;
+  /(?:https?:\/\/|www\.)[^\s<>"`{}|\\^]+|(?:mailto|tel):[^\s<>"`{}|\\^]+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}|\+\d[\d ().-]{6,18}\d/giu;
 // Belongs to the sentence, not to the address.
-const kTail = /[.,;:!?'"»”’…\u061f\u060c\u3002\uff0c]+$/u;
+const kTail = /[.,;:!?'"»”’…\u061f\u060c\u3002\uff0c]/;
 
 // An absolute address of an allowed scheme, or null. `base` is for addresses of the gateway's own.
 export function safeUrl(url: unknown, base?: string): string | null {
@@ -50,16 +50,12 @@ function addressOf(found: string): string {
 // "(see https://a.example/b)." ends with the address's last letter; "/wiki/C_(language)" keeps its
 // parenthesis.
 function withoutTail(found: string): string {
-  for (;;) {
-    const shorter = found.replace(kTail, '');
-    const last = shorter[shorter.length - 1];
-    const opening = last === ')' ? '(' : last === ']' ? '[' : '';
-    const unbalanced = opening && count(shorter, last!) > count(shorter, opening);
-    if (!unbalanced) return shorter;
-    found = shorter.slice(0, -1);
+  let open = found.split('(').length - found.split(')').length;
+  let end = found.length;
+  for (; end > 0; end--) {
+    const last = found[end - 1]!;
+    if (last === ')' && open < 0) open++;
+    else if (!kTail.test(last)) break;
   }
-}
-
-function count(text: string, character: string): number {
-  return text.split(character).length - 1;
+  return found.slice(0, end);
 }

@@ -141,7 +141,8 @@ test('times and sizes are written as the language writes them', () => {
   assert.equal(day(locale, new Date(2026, 10, 3), now), '3 November');
   assert.equal(day(locale, new Date(2025, 10, 3), now), '3 November 2025');
   assert.equal(day(pickLocale(['de']), new Date(2026, 10, 19), now), 'Gestern');
-  assert.equal(clock(locale, new Date(2026, 10, 20, 9, 5)), '9:05'.padStart(5, '0'));
+  // ICU has changed its mind about the zero.
+  assert.match(clock(locale, new Date(2026, 10, 20, 9, 5)), /^0?9:05$/);
   assert.equal(size(locale, 999), '999 byte');
   assert.equal(size(locale, 1_260_000), '1.3 MB');
 });
