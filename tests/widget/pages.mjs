@@ -44,7 +44,8 @@ export class Pages {
       } else if (url.pathname === '/shop') {
         response.writeHead(200, headers).end(shop(base, id, url.searchParams));
       } else {
-        response.writeHead(404).end();
+        // The browser's own wish for an icon.
+        response.writeHead(204).end();
       }
     });
     await new Promise((resolve) => this.http.listen(0, '0.0.0.0', resolve));

@@ -128,6 +128,7 @@ export class Chat {
     if (kept.user_id && identity.user_id && kept.user_id !== identity.user_id) this.forget();
     if (!this.resumed) return;
     this.generation++;
+    this.flushing = this.loading = false;
     this.session = null;
     this.starting = null;
     this.loaded = false;
@@ -164,6 +165,8 @@ export class Chat {
     this.thread.putLocal(asItem(unsent));
     this.sayTyping(false);
     this.freshFrom = '';
+    // Writing opens a resolved conversation again.
+    this.csat = 'none';
     this.changed();
     void this.flush();
   }
@@ -307,14 +310,25 @@ export class Chat {
     });
   }
 
+  // What comes back for a visitor who is not here any more is never heard of again.
   private async withToken<T>(work: (token: string) => Promise<T>): Promise<T> {
+    const { generation } = this;
     try {
-      return await work((await this.ready()).token);
+      return await this.unlessGone(generation, work((await this.ready()).token));
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 401) throw error;
       this.session = null;
-      return work((await this.ready()).token);
+      return this.unlessGone(generation, work((await this.ready()).token));
     }
+  }
+
+  private unlessGone<T>(generation: number, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      work.then(
+        (value) => generation === this.generation && resolve(value),
+        (error: unknown) => generation === this.generation && reject(error),
+      );
+    });
   }
 
   private forget(): void {
@@ -393,11 +407,7 @@ export class Chat {
 
   private sent(message: VisitorMessage): void {
     this.thread.put(message);
-    if (message.conversation_id && message.conversation_id !== this.conversation?.id) {
-      this.conversation = { id: message.conversation_id, status: 'open' };
-      this.live.emit('join_conversation', { conversation_id: message.conversation_id });
-    }
-    this.csat = 'none';
+    this.adoptConversation(message.conversation_id);
     this.loaded = true;
     this.live.connect();
     if (this.live.connected) this.setDisconnected(false);
@@ -444,8 +454,9 @@ export class Chat {
         this.emitter.emit('status', this.online ? 'online' : 'offline');
         break;
       case 'conversation_updated':
-        if (!this.conversation || it.conversation_id !== this.conversation.id) return;
-        this.conversation.status = String(it.status ?? '');
+        // May come before the answer to the message that began the conversation.
+        this.adoptConversation(it.conversation_id);
+        if (this.conversation) this.conversation.status = String(it.status ?? '');
         this.updateCsat();
         break;
       case 'visitor_session':
@@ -464,9 +475,7 @@ export class Chat {
     if (typeof message.id !== 'string' || typeof message.created_at !== 'string') return;
     if (message.client_id) this.forgetUnsent(message.client_id);
     const isNew = this.thread.put(message);
-    if (message.conversation_id && message.conversation_id !== this.conversation?.id) {
-      this.conversation = { id: message.conversation_id, status: 'open' };
-    }
+    this.adoptConversation(message.conversation_id);
     if (message.sender_type === 'customer' || !isNew) return;
     this.showTyping(false);
     if (!this.isLooking() && !this.unread) this.freshFrom = message.id;
@@ -478,6 +487,13 @@ export class Chat {
       created_at: message.created_at,
     });
     this.look();
+  }
+
+  private adoptConversation(id: unknown): void {
+    if (typeof id !== 'string' || id === this.conversation?.id) return;
+    this.conversation = { id, status: 'open' };
+    this.csat = 'none';
+    this.live.emit('join_conversation', { conversation_id: id });
   }
 
   private showTyping(typing: boolean, name = ''): void {

@@ -66,7 +66,7 @@ export function icon(name: string): SVGSVGElement {
   set(svg, 'viewBox', '0 0 24 24');
   set(svg, 'aria-hidden', 'true');
   set(svg, 'focusable', 'false');
-  set(svg, 'class', name);
+  set(svg, 'class', 'i-' + name);
   set(path, 'd', kPaths[name as Icon] ?? kPaths.chat);
   svg.append(path);
   return svg;

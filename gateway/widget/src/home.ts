@@ -59,7 +59,7 @@ export function homeScreen(
     'div',
     { class: 'screen home' },
     h(
-      'header',
+      'div',
       { class: 'hero' },
       h(
         'div',

@@ -127,7 +127,7 @@ export class Log {
     const shown = place.first && !mine && item.sender_type !== 'system';
     set(row.sender, 'class', shown ? 'sender' : 'sr');
 
-    const bodyState = JSON.stringify([item.content, item.attachments, item.deleted_at, item.local]);
+    const bodyState = JSON.stringify([item.content, item.attachments, item.deleted_at]);
     if (row.bodyState !== bodyState) {
       row.bodyState = bodyState;
       row.body.replaceChildren(...this.content(item));

@@ -59,6 +59,16 @@ export function talkScreen(
       ),
     );
   }
+  if (!settings.starter && settings.heading) {
+    intro.append(
+      h(
+        'div',
+        { class: 'hello' },
+        h('strong', { dir: 'auto' }, settings.heading),
+        h('span', { dir: 'auto' }, settings.tagline),
+      ),
+    );
+  }
   if (!actions.back && settings.channels.length) {
     const chips = channelLinks(settings);
     set(chips, 'class', 'chips');
@@ -92,7 +102,7 @@ export function talkScreen(
     'div',
     { class: 'screen talk' },
     h(
-      'header',
+      'div',
       { class: 'bar' },
       actions.back &&
         h(
@@ -139,6 +149,7 @@ export function talkScreen(
     const fromEnd = scroll.scrollHeight - scroll.scrollTop;
     atEnd = false;
     await chat.loadEarlier();
+    update();
     // What one was reading stays where it was.
     scroll.scrollTop = scroll.scrollHeight - fromEnd;
     if (!chat.hasEarlier) scroll.focus();
@@ -146,6 +157,7 @@ export function talkScreen(
 
   return {
     element,
+    update,
     focus: () => composer.focus(),
     shown() {
       composer.shown();
@@ -155,38 +167,39 @@ export function talkScreen(
         scroll.scrollTop = Math.max(0, (fresh as HTMLElement).offsetTop - 24);
       }
     },
-    update() {
-      set(dot, 'class', chat.online ? 'dot on' : 'dot');
-      dot.hidden = !settings.showsOnline;
-      setText(status, settings.statusText || (chat.online ? words.online : words.away));
-      statusLine.hidden = !settings.statusText && !settings.showsOnline;
-      setText(banner, chat.disconnected ? words.offline : '');
-      banner.hidden = !chat.disconnected;
-      earlier.hidden = !chat.hasEarlier;
-      earlier.disabled = chat.loading;
-      intro.hidden = chat.hasEarlier;
-      log.update();
-      typing.hidden = !chat.typing;
-      const typist = chat.typingName || settings.name || words.agent;
-      set(typing, 'role', 'status');
-      set(typing, 'aria-label', fill(words.typing, { name: typist }));
-      ended.hidden = !chat.isClosed;
-      if (ratingShows !== chat.csat) {
-        ratingShows = chat.csat;
-        rating.replaceChildren(
-          ...(chat.csat === 'asked'
-            ? [ratingCard(settings, chat)]
-            : chat.csat === 'thanked'
-              ? [thanksCard(settings)]
-              : []),
-        );
-      }
-      const last = chat.thread.newest();
-      const key = last ? last.client_id || last.id : '';
-      const came = key !== newest;
-      newest = key;
-      if (atEnd) toEnd();
-      else if (came && last?.sender_type !== 'customer') jump.hidden = false;
-    },
   };
+
+  function update(): void {
+    set(dot, 'class', chat.online ? 'dot on' : 'dot');
+    dot.hidden = !settings.showsOnline;
+    setText(status, settings.statusText || (chat.online ? words.online : words.away));
+    statusLine.hidden = !settings.statusText && !settings.showsOnline;
+    setText(banner, chat.disconnected ? words.offline : '');
+    banner.hidden = !chat.disconnected;
+    earlier.hidden = !chat.hasEarlier;
+    earlier.disabled = chat.loading;
+    intro.hidden = chat.hasEarlier;
+    log.update();
+    typing.hidden = !chat.typing;
+    const typist = chat.typingName || settings.name || words.agent;
+    set(typing, 'role', 'status');
+    set(typing, 'aria-label', fill(words.typing, { name: typist }));
+    ended.hidden = !chat.isClosed;
+    if (ratingShows !== chat.csat) {
+      ratingShows = chat.csat;
+      rating.replaceChildren(
+        ...(chat.csat === 'asked'
+          ? [ratingCard(settings, chat)]
+          : chat.csat === 'thanked'
+            ? [thanksCard(settings)]
+            : []),
+      );
+    }
+    const last = chat.thread.newest();
+    const key = last ? last.client_id || last.id : '';
+    const came = key !== newest;
+    newest = key;
+    if (atEnd) toEnd();
+    else if (came && last?.sender_type !== 'customer') jump.hidden = false;
+  }
 }

@@ -19,7 +19,8 @@ const kDark = '(prefers-color-scheme: dark)';
 
 export class View {
   isOpen = false;
-  private readonly host = h('div', { id: 'backchannel-widget' });
+  // No div, because pages have rules for those.
+  private readonly host = document.createElement('backchannel-widget');
   private readonly root: HTMLElement;
   private readonly launcher: HTMLButtonElement;
   private readonly badge = h('span', { class: 'badge', 'aria-hidden': 'true' });
@@ -82,6 +83,7 @@ export class View {
       this.launcher,
       this.news,
     );
+    this.host.id = 'backchannel-widget';
     const shadow = this.host.attachShadow({ mode: 'open' });
     addStyles(shadow, nonce);
     shadow.append(this.root);
@@ -154,6 +156,7 @@ export class View {
 
   private show(screen: Screen, takeFocus: boolean): void {
     this.screen = screen;
+    set(this.panel, 'class', screen === this.home ? 'panel short' : 'panel');
     if (this.panel.firstChild !== screen.element) this.panel.replaceChildren(screen.element);
     if (screen === this.talk) {
       // Nobody who only looks at the welcome screen becomes a visitor with a session.
@@ -257,7 +260,10 @@ export class View {
   private place(): void {
     const { top, side, x, y, z } = this.settings.position;
     const edge = top ? 'top' : 'bottom';
-    this.host.style.setProperty('z-index', String(z));
+    const own = { all: 'initial', position: 'fixed', 'z-index': String(z) };
+    for (const [name, value] of Object.entries(own)) {
+      this.host.style.setProperty(name, value, 'important');
+    }
     this.root.style.setProperty('--x', x + 'px');
     this.root.style.setProperty('--room', `calc(100dvh - ${2 * y + 58 + 14}px)`);
     for (const [element, offset] of [

@@ -102,6 +102,14 @@ const arrived = (agent, text) =>
   );
 const sees = (page, text) => page.locator('.log').getByText(text, { exact: true }).waitFor();
 
+// What moves has arrived.
+const settle = (page) =>
+  page.evaluate(() => {
+    for (const one of document.querySelector('#backchannel-widget').shadowRoot.getAnimations()) {
+      if (one.effect.getComputedTiming().iterations !== Infinity) one.finish();
+    }
+  });
+
 async function picture(page, name) {
   if (!shots) return;
   await page.evaluate(() => document.fonts.ready);
@@ -147,13 +155,7 @@ function png(width = 240, height = 150) {
 
 async function judgeAccessibility(page, what) {
   // Faded text is judged as it ends up.
-  await page.evaluate(() =>
-    Promise.all(
-      document.querySelector('#backchannel-widget').shadowRoot.getAnimations().map((one) => {
-        if (one.effect.getComputedTiming().iterations !== Infinity) one.finish();
-      }),
-    ),
-  );
+  await settle(page);
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() =>
     window.axe.run('#backchannel-widget', { resultTypes: ['violations'] }),
@@ -378,6 +380,7 @@ describe('trouble', () => {
     await picture(page, 'failed');
     gateway.disturb = () => undefined;
     await page.getByRole('button', { name: 'Discard' }).first().click();
+    await until('one is left', async () => (await bubbles(page).count()) === 1);
     await page.getByRole('button', { name: 'Try again' }).click();
     await arrived(agent, 'Two');
     assert.deepEqual(await bubbles(page).allTextContents(), ['Two']);
@@ -657,6 +660,8 @@ describe('webchats', () => {
     await openChat(page, 'webchat');
     await page.getByText(look.starterMessage).waitFor();
     await page.getByText(look.statusText).waitFor();
+    await page.mouse.move(600, 10);
+    await settle(page);
     const box = await launcher(page).boundingBox();
     assert.deepEqual([box.x, 800 - box.y - box.height], [32, 28]);
     assert.equal(
@@ -853,6 +858,7 @@ describe('everybody', () => {
     const page = await open(context, pages.url('shop', gateway.base, id));
     await picture(page, 'phone-page');
     await launcher(page).tap();
+    await settle(page);
     assert.deepEqual(await panel(page).boundingBox(), { x: 0, y: 0, width: 390, height: 780 });
     assert.equal(await panel(page).getAttribute('aria-modal'), 'true');
     assert.equal(await launcher(page).isVisible(), false);
