@@ -8,6 +8,7 @@
 #include "gateway/api/conversations_api.h"
 #include "gateway/api/health_api.h"
 #include "gateway/api/media_api.h"
+#include "gateway/api/script_api.h"
 #include "gateway/api/widget_api.h"
 
 namespace gateway::api {
@@ -92,6 +93,8 @@ constexpr Entry kTable[] = {
     {{"POST", "/api/v1/webhooks/{type}/{channel_id}/{key}", "receiveKeyedWebhook", kPlatform, kReactor, kNone}, nullptr},
 
     {{"PUT", "/api/v1/admin/businesses/{business_id}/plan", "setPlan", kOperator, kWorkers, kNone}, now<set_plan>},
+
+    {{"GET", "/widget.js", "widgetScript", kOpen, kReactor, kAny}, at_once<show_script>},
 
     {{"GET", "/healthz", "healthz", kOpen, kReactor, kNone}, at_once<show_health>},
     {{"GET", "/readyz", "readyz", kOpen, kReactor, kNone}, at_once<show_readiness>},

@@ -11,9 +11,10 @@ const kLook = `
   .dark body, body.dark { background: #17181c; color: #d8d4cc }
   @media (prefers-color-scheme: dark) { body { background: #15161a; color: #d8d4cc } header { border-color: #2c2d33 } }
   @media (max-width: 480px) { header { padding: 16px 20px } nav { display: none } main { padding: 32px 20px } h1 { font-size: 32px } }
-  /* What a careless site does to everything. */
-  div, button, a, p { letter-spacing: 3px; text-transform: uppercase; float: none }
-  main p, main h1, header b, nav span { letter-spacing: normal; text-transform: none }
+`;
+// What a careless site does to everything.
+const kCareless = `
+  *, div, button, a, p { letter-spacing: 3px; text-transform: uppercase; position: relative; float: left }
 `;
 
 // What the documentation tells a site to allow (docs/WIDGET.md), and nothing else.
@@ -69,7 +70,7 @@ function shop(base, id, parameters) {
     parameters.get('variable') ?? (/^[0-9a-f]{24}$/.test(id) ? 'BackchannelWebchatId' : 'PingBackWidgetId');
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop</title>
 <meta name="viewport" content="width=device-width,initial-scale=1">
-<style>${kLook}</style>
+<style>${kLook}${parameters.has('careless') ? kCareless : ''}</style>
 <header><b>Acme Tea</b><nav><span>Teas</span><span>Pots</span><span>About</span></nav></header>
 <main><h1>Leaves worth waiting for.</h1><p>Small gardens, short ways. We buy from eleven families
 between Uji and Darjeeling, and we answer every question ourselves.</p>

@@ -10,7 +10,8 @@ import type { Attachment } from './wire';
 // As the gateway takes them (docs/API.md).
 const kMostFiles = 10;
 const kMostBytes = 25 << 20;
-const kMostCharacters = 10000;
+// 16 KiB, of which a character takes up to three bytes.
+const kMostCharacters = 5000;
 
 interface Upload {
   row: HTMLElement;
@@ -38,7 +39,6 @@ export class Composer {
     const { words } = settings.locale;
     this.input = h('textarea', {
       rows: 1,
-      dir: 'auto',
       placeholder: words.placeholder,
       'aria-label': words.placeholder,
       enterkeyhint: 'send',
@@ -219,6 +219,8 @@ export class Composer {
     const ready = this.uploads.some((upload) => upload.result);
     this.button.disabled = waiting || !(this.input.value.trim() || ready);
     this.list.hidden = !this.uploads.length;
+    // What is written says its own direction; the placeholder has the language's.
+    set(this.input, 'dir', this.input.value ? 'auto' : null);
   }
 
   private say(problem: string): void {

@@ -6,7 +6,7 @@ import type { Settings } from './settings';
 
 const kMost = 5;
 
-export function ratingCard(settings: Settings, chat: Chat): HTMLElement {
+export function ratingCard(settings: Settings, chat: Chat, grown: () => void): HTMLElement {
   const { words } = settings.locale;
   const labels: HTMLElement[] = [];
   let score = 0;
@@ -24,6 +24,7 @@ export function ratingCard(settings: Settings, chat: Chat): HTMLElement {
     score = value;
     labels.forEach((label, i) => set(label, 'class', i < value ? 'on' : null));
     more.hidden = false;
+    grown();
   };
   for (let value = 1; value <= kMost; value++) {
     labels.push(

@@ -77,10 +77,10 @@ export class Rest {
         if (event.lengthComputable) progress(event.loaded / event.total);
       };
       request.onload = () => {
-        const body = parse(request.responseText) as { attachments?: Attachment[]; detail?: string };
+        const body = parse(request.responseText) as { attachments?: Attachment[] };
         const attachment = body?.attachments?.[0];
         if (request.status === 201 && attachment) resolve(attachment);
-        else reject(new Refused(request.status, body?.detail ?? ''));
+        else reject(new Refused(request.status, reasonOf(body)));
       };
       request.onerror = request.onabort = () => reject(new Refused(0, ''));
       signal.addEventListener('abort', () => request.abort());
@@ -104,16 +104,26 @@ export class Rest {
         signal: abort.signal,
         ...(body && { body: JSON.stringify(body) }),
       });
-      const value = parse(await answer.text()) as T & { detail?: unknown };
-      if (answer.ok) return value;
+      const value = parse(await answer.text());
+      if (answer.ok) return value as T;
       const wait = Number(answer.headers.get('Retry-After')) * 1000 || 0;
-      throw new Refused(answer.status, String(value?.detail ?? ''), wait);
+      throw new Refused(answer.status, reasonOf(value), wait);
     } catch (error) {
       throw error instanceof Refused ? error : new Refused(0, String(error));
     } finally {
       clearTimeout(timer);
     }
   }
+}
+
+// In words: of the first wrong field, where one is named.
+function reasonOf(body: unknown): string {
+  const { detail, errors } = (body ?? {}) as {
+    detail?: string;
+    errors?: { field?: string; message?: string }[];
+  };
+  const first = errors?.[0];
+  return first?.message ? `${first.field ?? ''} ${first.message}`.trim() : (detail ?? '');
 }
 
 function parse(text: string): unknown {

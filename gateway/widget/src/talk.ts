@@ -30,7 +30,8 @@ export function talkScreen(
   const status = h('span', { dir: 'auto' });
   const statusLine = h('p', {}, dot, status);
   const banner = h('div', { class: 'banner', role: 'status' });
-  const typing = h('div', { class: 'typing' }, dots());
+  const typist = h('span', { class: 'sr' });
+  const typing = h('div', { class: 'typing', role: 'status' }, dots(), typist);
   const ended = h('div', { class: 'day' }, words.closed);
   const rating = h('div');
   let ratingShows = 'none';
@@ -48,7 +49,7 @@ export function talkScreen(
     icon('down'),
     words.fresh,
   );
-  const intro = h('div');
+  const intro = h('div', { class: 'intro' });
   if (settings.starter) {
     intro.append(
       h(
@@ -181,15 +182,14 @@ export function talkScreen(
     intro.hidden = chat.hasEarlier;
     log.update();
     typing.hidden = !chat.typing;
-    const typist = chat.typingName || settings.name || words.agent;
-    set(typing, 'role', 'status');
-    set(typing, 'aria-label', fill(words.typing, { name: typist }));
+    const name = chat.typingName || settings.name || words.agent;
+    setText(typist, chat.typing ? fill(words.typing, { name }) : '');
     ended.hidden = !chat.isClosed;
     if (ratingShows !== chat.csat) {
       ratingShows = chat.csat;
       rating.replaceChildren(
         ...(chat.csat === 'asked'
-          ? [ratingCard(settings, chat)]
+          ? [ratingCard(settings, chat, toEnd)]
           : chat.csat === 'thanked'
             ? [thanksCard(settings)]
             : []),
