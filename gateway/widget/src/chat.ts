@@ -78,7 +78,7 @@ export class Chat {
         if (this.conversation) {
           this.live.emit('join_conversation', { conversation_id: this.conversation.id });
         }
-        if (!recovered && this.loaded) void this.load();
+        if (!recovered && this.loaded) this.load().catch((error: unknown) => this.report(error));
         void this.flush();
       },
       disconnected: () => this.setDisconnected(true),
@@ -555,8 +555,12 @@ export class Chat {
     const kept = this.storages.kept.read();
     const newest = this.thread.newest();
     if (newest && kept.seen === newest.id) this.setUnread(0);
-    // What another tab has to send is shown here too.
-    for (const unsent of kept.unsent ?? []) this.thread.putLocal(asItem(unsent));
+    // What another tab has to send is shown here too, until it is sent or discarded there.
+    const unsent = kept.unsent ?? [];
+    for (const one of unsent) this.thread.putLocal(asItem(one));
+    for (const item of this.thread.items.filter((one) => one.local)) {
+      if (!unsent.some((one) => one.client_id === item.client_id)) this.thread.remove(item);
+    }
     this.changed();
   }
 
