@@ -58,7 +58,7 @@ export class Pages {
     return new Promise((resolve) => this.http.close(resolve));
   }
 
-  // `host`: localhost is the widget's domain; 127.0.0.1 is a stranger's.
+  // `host`: localhost is the widget's domain; a browser finds every name below it here too.
   url(page, base, id, { host = 'localhost', ...more } = {}) {
     return `http://${host}:${this.port}/${page}?${new URLSearchParams({ base, id, ...more })}`;
   }

@@ -63,7 +63,7 @@ export class Log {
         seenDays.add(key);
         order.push(this.dayRow(key, day(this.settings.locale, time, now)));
       }
-      const isFresh = !!item.id && item.id === this.chat.freshFrom && i > 0;
+      const isFresh = this.beginsNews(item) && i > 0;
       if (isFresh) order.push(this.fresh);
       const next = items[i + 1];
       const key = item.client_id ? 'c' + item.client_id : item.id;
@@ -71,7 +71,7 @@ export class Log {
       const row = this.row(key);
       this.paint(row, item, {
         first: newDay || isFresh || !previous || !together(previous, item),
-        last: !next || !together(item, next) || next.id === this.chat.freshFrom,
+        last: !next || !together(item, next) || this.beginsNews(next),
         isOwnLast: item === ownLast,
       });
       order.push(row.element);
@@ -92,6 +92,10 @@ export class Log {
     if (!order.includes(this.fresh)) this.fresh.remove();
     arrange(this.element, order);
     if (this.chat.loaded || items.length) this.filled = true;
+  }
+
+  private beginsNews(item: Item): boolean {
+    return !!item.id && item.id === this.chat.freshFrom;
   }
 
   private row(key: string): Row {

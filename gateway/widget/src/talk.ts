@@ -174,7 +174,8 @@ export function talkScreen(
     set(dot, 'class', chat.online ? 'dot on' : 'dot');
     dot.hidden = !settings.showsOnline;
     setText(status, settings.statusText || (chat.online ? words.online : words.away));
-    statusLine.hidden = !settings.statusText && !settings.showsOnline;
+    // Without a connection nobody knows who is there.
+    statusLine.hidden = !settings.statusText && (!settings.showsOnline || chat.disconnected);
     setText(banner, chat.disconnected ? words.offline : '');
     banner.hidden = !chat.disconnected;
     earlier.hidden = !chat.hasEarlier;

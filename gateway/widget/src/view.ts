@@ -238,7 +238,7 @@ export class View {
     const viewport = window.visualViewport;
     if (phone && this.isOpen && viewport) {
       style.setProperty('--top', Math.round(viewport.offsetTop) + 'px');
-      // Without a keyboard, 100dvh follows the browser's bars better than any number.
+      // Without a keyboard, the style sheet's height follows the browser's bars better than any number.
       const covered = innerHeight - viewport.height > 120;
       if (covered) style.setProperty('--tall', Math.round(viewport.height) + 'px');
       else style.removeProperty('--tall');
@@ -265,7 +265,9 @@ export class View {
       this.host.style.setProperty(name, value, 'important');
     }
     this.root.style.setProperty('--x', x + 'px');
-    this.root.style.setProperty('--room', `calc(100dvh - ${2 * y + 58 + 14}px)`);
+    const full = CSS.supports('height: 100dvh') ? '100dvh' : '100vh';
+    this.root.style.setProperty('--full', full);
+    this.root.style.setProperty('--room', `calc(${full} - ${2 * y + 58 + 14}px)`);
     for (const [element, offset] of [
       [this.launcher, y],
       [this.panel, y + 58 + 14],

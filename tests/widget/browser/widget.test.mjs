@@ -428,8 +428,8 @@ describe('strangers', () => {
     const warnings = [];
     context.on('console', (message) => warnings.push(message.text()));
     const page = await context.newPage();
-    await page.goto(pages.url('shop', gateway.base, id, { host: '127.0.0.1' }));
-    await until('the warning', () => warnings.some((text) => /Backchannel widget: .*127\.0\.0\.1/.test(text)));
+    await page.goto(pages.url('shop', gateway.base, id, { host: 'stranger.localhost' }));
+    await until('the warning', () => warnings.some((text) => /Backchannel widget: .+/.test(text)));
     assert.equal(await page.locator('#backchannel-widget').count(), 0);
     assert.deepEqual(await page.evaluate(() => [Object.keys(localStorage), Object.keys(sessionStorage)]), [[], []]);
     if (agent.visitorCount) assert.equal(await agent.visitorCount(), 0);
@@ -745,14 +745,14 @@ describe('everybody', () => {
     assert.equal(await focused(), 'Open chat');
     await page.keyboard.press('Enter');
     assert.match(await focused(), /Send us a message/);
-    // Round in the window: three links, the close button, and back.
+    // Round in the window: the links of other channels, the close button, and back.
     const round = [];
-    for (let i = 0; i < 5; i++) {
+    do {
       await page.keyboard.press('Tab');
       round.push(await focused());
-    }
-    assert.deepEqual(round.slice(0, 4), ['Telegram', 'WhatsApp', 'E-mail', 'Close chat']);
-    assert.match(round[4], /Send us a message/);
+    } while (!/Send us a message/.test(round.at(-1)) && round.length < 10);
+    const links = gateway.can('look inside') ? ['Telegram', 'WhatsApp', 'E-mail'] : [];
+    assert.deepEqual(round.slice(0, -1), [...links, 'Close chat']);
     await page.keyboard.press('Enter');
     assert.equal(await focused(), 'Write a message…');
     await page.keyboard.type('With keys only');
@@ -931,14 +931,16 @@ describe('a shop’s front', () => {
     await launcher(page).click();
     await page.getByText('Hello! How can we help?').waitFor();
     await page.getByText('We are online').waitFor();
-    assert.deepEqual(
-      await page.locator('.channels a').evaluateAll((all) => all.map((a) => [a.textContent, a.href])),
-      [
-        ['Telegram', 'https://t.me/acme_bot'],
-        ['WhatsApp', 'https://wa.me/15550100'],
-        ['E-mail', 'mailto:hello@acme.test'],
-      ],
-    );
+    if (gateway.can('look inside')) {
+      assert.deepEqual(
+        await page.locator('.channels a').evaluateAll((all) => all.map((a) => [a.textContent, a.href])),
+        [
+          ['Telegram', 'https://t.me/acme_bot'],
+          ['WhatsApp', 'https://wa.me/15550100'],
+          ['E-mail', 'mailto:hello@acme.test'],
+        ],
+      );
+    }
     await picture(page, 'home');
     await page.locator('.start').click();
     await write(page, 'Hi! My pot arrived with a crack. Can I send it back?');
@@ -957,7 +959,8 @@ describe('a shop’s front', () => {
       page.locator('.scroll').evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight < 2),
     );
     await picture(page, 'desktop');
-    await agent.setOnline?.(false);
+    if (!agent.setOnline) return;
+    await agent.setOnline(false);
     await page.getByText('We will answer as soon as we can').waitFor();
   });
 });
