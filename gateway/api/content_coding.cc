@@ -51,9 +51,12 @@ Weights read_weights(std::string_view header) {
 
 std::string_view to_string(ContentCoding coding) {
   switch (coding) {
-    case ContentCoding::identity: return {};
-    case ContentCoding::gzip: return "gzip";
-    case ContentCoding::brotli: return "br";
+    case ContentCoding::identity:
+      return {};
+    case ContentCoding::gzip:
+      return "gzip";
+    case ContentCoding::brotli:
+      return "br";
   }
   return {};
 }
@@ -63,7 +66,8 @@ ContentCoding preferred_coding(std::string_view accept_encoding) {
   const int others = weights.any.value_or(0);
   const int brotli = weights.brotli.value_or(others);
   const int gzip = weights.gzip.value_or(others);
-  // Identity is acceptable unless it is refused; asked for by name alone it is preferred to nothing.
+  // Identity is acceptable unless it is refused; asked for by name alone it is preferred to
+  // nothing.
   const int identity = weights.identity.value_or(weights.any ? others : 1);
   if (brotli > 0 && brotli >= gzip && brotli >= identity) return ContentCoding::brotli;
   if (gzip > 0 && gzip >= identity) return ContentCoding::gzip;

@@ -34,9 +34,12 @@ const Form& form_of(ContentCoding coding) {
   static const Form gzip = make_form(widget::script().gzip, "gzip");
   static const Form brotli = make_form(widget::script().brotli, "br");
   switch (coding) {
-    case ContentCoding::gzip: return gzip;
-    case ContentCoding::brotli: return brotli;
-    case ContentCoding::identity: break;
+    case ContentCoding::gzip:
+      return gzip;
+    case ContentCoding::brotli:
+      return brotli;
+    case ContentCoding::identity:
+      break;
   }
   return plain;
 }

@@ -48,9 +48,9 @@ BOOST_AUTO_TEST_CASE(what_is_refused_is_not_sent) {
 }
 
 BOOST_AUTO_TEST_CASE(a_weight_that_is_none_counts_as_a_refusal) {
-  for (const std::string& header : std::vector<std::string>{
-           "br;q=", "br;q=2", "br;q=1.001", "br;q=-1", "br;q=0.0001", "br;q=x", "br;level=1",
-           "br;q=1x", ";;;,,,", "br;q=01"}) {
+  for (const std::string& header :
+       std::vector<std::string>{"br;q=", "br;q=2", "br;q=1.001", "br;q=-1", "br;q=0.0001", "br;q=x",
+                                "br;level=1", "br;q=1x", ";;;,,,", "br;q=01"}) {
     BOOST_TEST(chosen(header) == "identity", header);
   }
 }

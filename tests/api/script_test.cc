@@ -66,8 +66,8 @@ BOOST_AUTO_TEST_CASE(each_form_has_its_own_tag_and_a_repeat_costs_nothing) {
     for (const auto& other : tags) BOOST_TEST(other != tag);
     tags.push_back(tag);
   }
-  const auto other = call("GET", kPath, "", "",
-                          {{"Accept-Encoding", "gzip"}, {"If-None-Match", tags[0]}});
+  const auto other =
+      call("GET", kPath, "", "", {{"Accept-Encoding", "gzip"}, {"If-None-Match", tags[0]}});
   BOOST_TEST(other.status == 200);
 }
 

@@ -51,7 +51,9 @@ class RealGateway {
     const email = `${randomUUID()}@widget.test`;
     const account = { email, password: randomUUID(), name: 'Maya' };
     const { access_token } = await this.ask('POST', '/api/v1/auth/register', '', account);
-    const business = await this.ask('POST', '/api/v1/auth/business/create', access_token, { name: 'Acme' });
+    const business = await this.ask('POST', '/api/v1/auth/business/create', access_token, {
+      name: 'Acme',
+    });
     return { token: access_token, business: business.id };
   }
 

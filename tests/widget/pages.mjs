@@ -67,7 +67,8 @@ export class Pages {
 // The documented two lines.
 function shop(base, id, parameters) {
   const variable =
-    parameters.get('variable') ?? (/^[0-9a-f]{24}$/.test(id) ? 'BackchannelWebchatId' : 'PingBackWidgetId');
+    parameters.get('variable') ??
+    (/^[0-9a-f]{24}$/.test(id) ? 'BackchannelWebchatId' : 'PingBackWidgetId');
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop</title>
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <style>${kLook}${parameters.has('careless') ? kCareless : ''}</style>

@@ -23,7 +23,8 @@ const run = (...command) => {
   if (status !== 0) process.exit(status ?? 1);
 };
 
-if (kind === 'unit') run(require.resolve('typescript/bin/tsc'), '-p', path.join(root, 'gateway/widget'));
+if (kind === 'unit')
+  run(require.resolve('typescript/bin/tsc'), '-p', path.join(root, 'gateway/widget'));
 
 const output = path.resolve(tools, 'bundled', kind);
 const sources = readdirSync(path.join(here, kind)).filter((name) => /\.test\.m?[jt]s$/.test(name));

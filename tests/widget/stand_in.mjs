@@ -87,7 +87,13 @@ export class StandIn {
 
   async makeWebchat(settings = {}) {
     const id = randomBytes(12).toString('hex');
-    const { allowedDomains = [], channels = [], isEnabled = true, online = true, ...rest } = settings;
+    const {
+      allowedDomains = [],
+      channels = [],
+      isEnabled = true,
+      online = true,
+      ...rest
+    } = settings;
     return this.make({
       id,
       allowed: allowedDomains,
@@ -235,12 +241,17 @@ export class StandIn {
     if (visitor?.embed !== embed) visitor = undefined;
     if (user_id !== undefined) {
       const expected = createHmac('sha256', embed.secret).update(user_id).digest('hex');
-      if (user_hash !== expected) throw new HttpError(403, 'The user_hash does not fit the user_id');
+      if (user_hash !== expected)
+        throw new HttpError(403, 'The user_hash does not fit the user_id');
       const known = [...embed.visitors.values()].find((one) => one.user_id === user_id);
       visitor = known ?? visitor;
     }
     visitor ??= { id: randomUUID(), embed, conversation: null };
-    Object.assign(visitor, { ...(user_id && { user_id }), ...(name && { name }), ...(email && { email }) });
+    Object.assign(visitor, {
+      ...(user_id && { user_id }),
+      ...(name && { name }),
+      ...(email && { email }),
+    });
     embed.visitors.set(visitor.id, visitor);
     const fresh = randomBytes(24).toString('base64url');
     this.tokens.set(fresh, visitor);
@@ -268,11 +279,20 @@ export class StandIn {
 
   write(visitor, { content = '', client_id, attachments = [] }) {
     let { conversation } = visitor;
-    const repeated = conversation?.messages.find((message) => client_id && message.client_id === client_id);
+    const repeated = conversation?.messages.find(
+      (message) => client_id && message.client_id === client_id,
+    );
     if (repeated) return repeated;
     if (!content && !attachments.length) throw new HttpError(422, 'content is required');
     if (!conversation || conversation.status === 'closed') {
-      conversation = { id: randomUUID(), visitor, status: 'open', unread: 0, csat: null, messages: [] };
+      conversation = {
+        id: randomUUID(),
+        visitor,
+        status: 'open',
+        unread: 0,
+        csat: null,
+        messages: [],
+      };
       visitor.conversation = conversation;
       visitor.embed.conversations.set(conversation.id, conversation);
     }
@@ -339,7 +359,8 @@ export class StandIn {
     if (!['resolved', 'closed'].includes(conversation?.status)) {
       throw new HttpError(409, 'The conversation has not ended');
     }
-    if (!Number.isInteger(score) || score < 1 || score > 5) throw new HttpError(422, 'score is 1 to 5');
+    if (!Number.isInteger(score) || score < 1 || score > 5)
+      throw new HttpError(422, 'score is 1 to 5');
     conversation.csat = { score, ...(comment && { comment }) };
     embed.csat.push(conversation.csat);
     return conversation.csat;
@@ -407,7 +428,11 @@ class Agent {
 
   async typing(is_typing = true) {
     const { conversation, standIn } = this;
-    standIn.tell(conversation, 'typing', { conversation_id: conversation.id, user_id: 'agent', is_typing });
+    standIn.tell(conversation, 'typing', {
+      conversation_id: conversation.id,
+      user_id: 'agent',
+      is_typing,
+    });
   }
 
   async visitorTypes() {

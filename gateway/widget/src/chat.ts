@@ -16,7 +16,7 @@ const kTypingShownMs = 7000;
 const kFirstRetryMs = 1000;
 const kLongestRetryMs = 30000;
 
-export type Live = Pick<Socket, 'connect' | 'disconnect' | 'emit' | 'connected'>;
+export type Live = Pick<Socket, 'connect' | 'renew' | 'disconnect' | 'emit' | 'connected'>;
 
 export class Chat {
   readonly thread = new Thread();
@@ -55,7 +55,12 @@ export class Chat {
   // Whoever asked for a session before the visitor changed must not set it after.
   private generation = 0;
   private readonly onStorage: (event: StorageEvent) => void;
-  private readonly onOnline: () => void;
+  private readonly onOnline = () => {
+    this.live.renew();
+    this.retries = 0;
+    void this.flush();
+  };
+  private readonly onOffline = () => this.setDisconnected(true);
 
   constructor(
     private readonly settings: Settings,
@@ -88,14 +93,9 @@ export class Chat {
     this.onStorage = (event) => {
       if (event.key === storages.key) this.followOtherTabs();
     };
-    // A machine that wakes up should not wait for the next attempt.
-    this.onOnline = () => {
-      if (this.session) this.live.connect();
-      this.retries = 0;
-      void this.flush();
-    };
     addEventListener('storage', this.onStorage);
     addEventListener('online', this.onOnline);
+    addEventListener('offline', this.onOffline);
   }
 
   // A visitor who has been here before: show what came meanwhile.
@@ -150,6 +150,7 @@ export class Chat {
     }
     removeEventListener('storage', this.onStorage);
     removeEventListener('online', this.onOnline);
+    removeEventListener('offline', this.onOffline);
     this.live.disconnect();
     this.changed = () => {};
   }
@@ -190,11 +191,7 @@ export class Chat {
     this.changed();
   }
 
-  upload(
-    file: File,
-    progress: (share: number) => void,
-    signal: AbortSignal,
-  ): Promise<Attachment> {
+  upload(file: File, progress: (share: number) => void, signal: AbortSignal): Promise<Attachment> {
     return this.withToken((token) => this.rest.upload(token, file, progress, signal));
   }
 
@@ -212,6 +209,11 @@ export class Chat {
     }
     this.loading = false;
     this.changed();
+  }
+
+  // A page that was asleep does not wait for the next attempt.
+  wake(): void {
+    if (this.session && !this.live.connected) this.live.connect();
   }
 
   // The visitor looks at the messages.
@@ -439,7 +441,8 @@ export class Chat {
         this.receive(it as unknown as VisitorMessage);
         break;
       case 'message_updated':
-        if (this.thread.find(it as { id?: string })) this.thread.put(it as unknown as VisitorMessage);
+        if (this.thread.find(it as { id?: string }))
+          this.thread.put(it as unknown as VisitorMessage);
         break;
       case 'delivered':
       case 'read':

@@ -124,8 +124,12 @@ export class Composer {
     const { words } = this.settings.locale;
     const problems: string[] = [];
     for (const file of Array.from(files)) {
-      const used = this.uploads.reduce((sum, upload) => sum + (upload.failed ? 0 : upload.bytes), 0);
-      if (used + file.size > kMostBytes) problems.push(fill(words.tooLarge, { n: kMostBytes >> 20 }));
+      const used = this.uploads.reduce(
+        (sum, upload) => sum + (upload.failed ? 0 : upload.bytes),
+        0,
+      );
+      if (used + file.size > kMostBytes)
+        problems.push(fill(words.tooLarge, { n: kMostBytes >> 20 }));
       else if (this.uploads.length >= kMostFiles) {
         problems.push(fill(words.tooMany, { n: kMostFiles }));
       } else if (file.size > 0) this.upload(file);
@@ -138,7 +142,11 @@ export class Composer {
     const { locale } = this.settings;
     const { words } = locale;
     const note = h('small', {}, words.uploading);
-    const bar = h('progress', { max: 1, value: 0, 'aria-label': `${words.uploading} ${file.name}` });
+    const bar = h('progress', {
+      max: 1,
+      value: 0,
+      'aria-label': `${words.uploading} ${file.name}`,
+    });
     const abort = new AbortController();
     const picture = h('span', {}, icon('file'));
     const row = h(
@@ -163,11 +171,7 @@ export class Composer {
     this.list.append(row);
     void preview(file, picture);
     this.chat
-      .upload(
-        file,
-        (share) => (bar.value = share),
-        abort.signal,
-      )
+      .upload(file, (share) => (bar.value = share), abort.signal)
       .then((result) => {
         upload.result = result;
         setText(note, size(locale, file.size));
@@ -244,9 +248,7 @@ async function preview(file: File, place: HTMLElement): Promise<void> {
     const canvas = h('canvas', { width: 76, height: 76, 'aria-hidden': 'true' });
     const scale = Math.max(76 / picture.width, 76 / picture.height);
     const [width, height] = [picture.width * scale, picture.height * scale];
-    canvas
-      .getContext('2d')
-      ?.drawImage(picture, (76 - width) / 2, (76 - height) / 2, width, height);
+    canvas.getContext('2d')?.drawImage(picture, (76 - width) / 2, (76 - height) / 2, width, height);
     picture.close();
     place.replaceChildren(canvas);
   } catch {

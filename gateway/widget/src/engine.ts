@@ -19,20 +19,22 @@ export interface Connection {
 const kOpenMs = 10000;
 
 export function openWebSocket(base: string, events: EngineEvents): Connection {
-  const life = new Life(events, () => socket.close());
-  const socket = new WebSocket(
-    base.replace(/^http/, 'ws') + '/socket.io/?EIO=4&transport=websocket',
-  );
-  socket.onmessage = ({ data }) => {
-    if (typeof data === 'string') life.take(data, (text) => socket.send(text));
+  let socket: WebSocket | undefined;
+  const life = new Life(events, () => socket?.close());
+  const send = (text: string) => {
+    if (socket?.readyState === 1) socket.send(text);
   };
-  socket.onclose = socket.onerror = () => life.end();
-  return {
-    send: (text) => {
-      if (socket.readyState === 1) socket.send(Engine.message + text);
-    },
-    close: () => life.leave(),
-  };
+  try {
+    socket = new WebSocket(base.replace(/^http/, 'ws') + '/socket.io/?EIO=4&transport=websocket');
+    socket.onmessage = ({ data }) => {
+      if (typeof data === 'string') life.take(data, send);
+    };
+    socket.onclose = socket.onerror = () => life.end();
+  } catch {
+    // A page's policy may forbid it in this way.
+    setTimeout(() => life.end());
+  }
+  return { send: (text) => send(Engine.message + text), close: () => life.leave() };
 }
 
 export function openPolling(base: string, events: EngineEvents): Connection {

@@ -255,7 +255,11 @@ export function bubble(text: string): HTMLElement {
   for (const piece of linkify(text)) {
     element.append(
       piece.href
-        ? h('a', { href: piece.href, target: '_blank', rel: 'noopener noreferrer nofollow' }, piece.text)
+        ? h(
+            'a',
+            { href: piece.href, target: '_blank', rel: 'noopener noreferrer nofollow' },
+            piece.text,
+          )
         : piece.text,
     );
   }

@@ -58,7 +58,12 @@ export function ratingCard(settings: Settings, chat: Chat, grown: () => void): H
     },
     h(
       'button',
-      { type: 'button', class: 'round', 'aria-label': words.discard, onclick: () => chat.closeCsat() },
+      {
+        type: 'button',
+        class: 'round',
+        'aria-label': words.discard,
+        onclick: () => chat.closeCsat(),
+      },
       icon('close'),
     ),
     h('fieldset', {}, h('legend', {}, words.rate), h('div', { class: 'stars' }, ...labels)),

@@ -50,6 +50,13 @@ export class Socket {
     if (!this.connection) this.open(this.usesPolling);
   }
 
+  // The connection may be dead without anybody knowing, as after a change of network.
+  renew(): void {
+    if (!this.wanted) return;
+    this.drop();
+    this.connect();
+  }
+
   disconnect(): void {
     this.wanted = false;
     clearTimeout(this.timer);

@@ -55,7 +55,8 @@ export class Thread {
   advance(messageId: string, status: 'delivered' | 'read'): void {
     const last = this.items.findIndex((item) => item.id === messageId);
     for (const item of this.items.slice(0, last + 1)) {
-      if (item.sender_type === 'customer' && !item.local) item.status = further(item.status, status);
+      if (item.sender_type === 'customer' && !item.local)
+        item.status = further(item.status, status);
     }
   }
 

@@ -91,7 +91,10 @@ export class View {
 
     this.follow(kDark, () => this.paint());
     this.follow(kPhone, () => this.arrange());
-    this.listen(document, 'visibilitychange', () => this.look());
+    this.listen(document, 'visibilitychange', () => {
+      if (document.visibilityState === 'visible') chat.wake();
+      this.look();
+    });
     this.listen(window, 'resize', () => this.arrange());
     if (window.visualViewport) {
       // The keyboard of a phone covers the page without resizing it.

@@ -161,7 +161,8 @@ async function judgeAccessibility(page, what) {
     window.axe.run('#backchannel-widget', { resultTypes: ['violations'] }),
   );
   const found = violations.map(
-    ({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.flat().join(' ') + ' ' + node.failureSummary).join('; ')}`,
+    ({ id, nodes }) =>
+      `${id}: ${nodes.map((node) => node.target.flat().join(' ') + ' ' + node.failureSummary).join('; ')}`,
   );
   assert.deepEqual(found, [], what);
 }
@@ -267,7 +268,8 @@ describe('a conversation', () => {
     assert.match(order[1], /^New messages$/);
     await page.locator('.panel').getByRole('button', { name: 'Close chat' }).click();
     assert.equal(await page.locator('.launcher .badge').isVisible(), false);
-    if (agent.unread) await until('the agent sees it read', async () => (await agent.unread()) === 0);
+    if (agent.unread)
+      await until('the agent sees it read', async () => (await agent.unread()) === 0);
   });
 
   test('shows text as text, and links that may be followed', async () => {
@@ -319,7 +321,10 @@ describe('trouble', () => {
     await gateway.stop();
     await write(page, 'During 1');
     await write(page, 'During 2');
-    await page.locator('.banner').getByText(/No connection/).waitFor();
+    await page
+      .locator('.banner')
+      .getByText(/No connection/)
+      .waitFor();
     await page.getByText(/Sending…$/).waitFor();
     await picture(page, 'offline');
     await gateway.start(port);
@@ -333,6 +338,28 @@ describe('trouble', () => {
     );
   });
 
+  test('a browser that has lost its network says so, and goes on when it has it back', async () => {
+    const { id, agent } = await gateway.makeWidget();
+    const context = await visitor();
+    const page = await open(context, pages.url('shop', gateway.base, id));
+    await openChat(page);
+    await write(page, 'In the train');
+    await arrived(agent, 'In the train');
+    await context.setOffline(true);
+    await page
+      .locator('.banner')
+      .getByText(/No connection/)
+      .waitFor();
+    await write(page, 'In the tunnel');
+    await page.getByText(/Sending…$/).waitFor();
+    await context.setOffline(false);
+    await arrived(agent, 'In the tunnel');
+    await page.locator('.banner').waitFor({ state: 'hidden' });
+    await agent.say('Welcome back');
+    await sees(page, 'Welcome back');
+    assert.equal((await agent.messages()).length, 3);
+  });
+
   test('what was unsent when the page went is sent by the next page', async () => {
     if (!gateway.can('refuse')) return;
     const { id, agent } = await gateway.makeWidget();
@@ -341,7 +368,8 @@ describe('trouble', () => {
     await openChat(page);
     await write(page, 'First');
     await arrived(agent, 'First');
-    gateway.disturb = (name) => name === 'POST messages' && new HttpError(503, 'The database does not answer');
+    gateway.disturb = (name) =>
+      name === 'POST messages' && new HttpError(503, 'The database does not answer');
     await write(page, 'Second');
     await page.getByText(/Sending…$/).waitFor();
     await page.close();
@@ -374,7 +402,8 @@ describe('trouble', () => {
     const { id, agent } = await gateway.makeWidget();
     const page = await open(await visitor(), pages.url('shop', gateway.base, id));
     await openChat(page);
-    gateway.disturb = (name) => name === 'POST messages' && new HttpError(422, 'content is too long');
+    gateway.disturb = (name) =>
+      name === 'POST messages' && new HttpError(422, 'content is too long');
     await write(page, 'One');
     await page.getByText('Not sent: content is too long').waitFor();
     await write(page, 'Two');
@@ -395,7 +424,8 @@ describe('trouble', () => {
     await openChat(page);
     await write(page, 'One');
     await arrived(agent, 'One');
-    for (const [token, one] of gateway.tokens) if (one.embed.id === id) gateway.tokens.delete(token);
+    for (const [token, one] of gateway.tokens)
+      if (one.embed.id === id) gateway.tokens.delete(token);
     await write(page, 'Two');
     await arrived(agent, 'Two');
     assert.equal(await agent.visitorCount(), 2);
@@ -431,7 +461,10 @@ describe('strangers', () => {
     await page.goto(pages.url('shop', gateway.base, id, { host: 'stranger.localhost' }));
     await until('the warning', () => warnings.some((text) => /Backchannel widget: .+/.test(text)));
     assert.equal(await page.locator('#backchannel-widget').count(), 0);
-    assert.deepEqual(await page.evaluate(() => [Object.keys(localStorage), Object.keys(sessionStorage)]), [[], []]);
+    assert.deepEqual(
+      await page.evaluate(() => [Object.keys(localStorage), Object.keys(sessionStorage)]),
+      [[], []],
+    );
     if (agent.visitorCount) assert.equal(await agent.visitorCount(), 0);
   });
 
@@ -465,12 +498,19 @@ describe('a strict page', () => {
     await arrived(agent, 'Behind a policy');
     await agent.sendFile('leaf.png', png(), 'image/png');
     await page.locator('.log img').waitFor();
-    await until('the picture', () => page.locator('.log img').evaluate((image) => image.naturalWidth > 0));
-    await page.locator('input[type=file]').setInputFiles({ name: 'mine.png', mimeType: 'image/png', buffer: png() });
+    await until('the picture', () =>
+      page.locator('.log img').evaluate((image) => image.naturalWidth > 0),
+    );
+    await page
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'mine.png', mimeType: 'image/png', buffer: png() });
     await page.locator('.files canvas').waitFor();
     await page.locator('.send:enabled').click();
     await until('two pictures', async () => (await page.locator('.log img').count()) === 2);
-    assert.equal(await panel(page).evaluate((element) => getComputedStyle(element).position), 'fixed');
+    assert.equal(
+      await panel(page).evaluate((element) => getComputedStyle(element).position),
+      'fixed',
+    );
     assert.deepEqual(await page.evaluate(() => window.violations), []);
     assert.deepEqual(page.problems, []);
   });
@@ -496,7 +536,9 @@ describe('files', () => {
     await openChat(page);
     const chooser = page.waitForEvent('filechooser');
     await page.getByRole('button', { name: 'Attach files' }).click();
-    await (await chooser).setFiles([
+    await (
+      await chooser
+    ).setFiles([
       { name: 'leaf.png', mimeType: 'image/png', buffer: png() },
       { name: 'terms.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.7\n%%EOF\n') },
     ]);
@@ -512,7 +554,8 @@ describe('files', () => {
       page.evaluate(
         ([type, names]) => {
           const data = new DataTransfer();
-          for (const name of names) data.items.add(new File(['some text'], name, { type: 'text/plain' }));
+          for (const name of names)
+            data.items.add(new File(['some text'], name, { type: 'text/plain' }));
           const root = document.querySelector('#backchannel-widget').shadowRoot;
           const target = root.querySelector(type === 'paste' ? '.composer textarea' : '.scroll');
           const shared = { bubbles: true, cancelable: true, composed: true };
@@ -533,7 +576,10 @@ describe('files', () => {
     assert.equal(await page.getByText('Drop files to send them').isVisible(), false);
     await page.getByRole('button', { name: 'Remove pasted.txt' }).click();
     await page.locator('.send:enabled').click();
-    await until('the file alone', async () => (await agent.messages())[1]?.attachments[0]?.name === 'dropped.txt');
+    await until(
+      'the file alone',
+      async () => (await agent.messages())[1]?.attachments[0]?.name === 'dropped.txt',
+    );
     assert.equal((await agent.messages())[1].attachments.length, 1);
     assert.deepEqual(page.problems, []);
   });
@@ -551,7 +597,8 @@ describe('files', () => {
       element.dispatchEvent(new Event('change'));
     });
     await page.getByText('Larger than 25 MB').waitFor();
-    gateway.disturb = (name) => name === 'POST upload' && new HttpError(429, 'There are too many uploads');
+    gateway.disturb = (name) =>
+      name === 'POST upload' && new HttpError(429, 'There are too many uploads');
     await picker.setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('a') });
     await page.locator('.files').getByText('There are too many uploads').waitFor();
     await write(page, 'Never mind');
@@ -589,7 +636,9 @@ describe('the page’s own calls', () => {
     await page.evaluate(() => window.Backchannel.toggle());
     await agent.setOnline(false);
     await agent.say('Hello Ana');
-    await until('the message', () => page.evaluate(() => window.heard.includes('message Hello Ana')));
+    await until('the message', () =>
+      page.evaluate(() => window.heard.includes('message Hello Ana')),
+    );
     await page.evaluate(() => window.Backchannel.shutdown());
     assert.equal(await page.locator('#backchannel-widget').count(), 0);
     assert.deepEqual(await page.evaluate(() => Object.keys(localStorage)), []);
@@ -612,7 +661,10 @@ describe('the page’s own calls', () => {
     await openChat(page);
     const identify = async (userId) => {
       const user_hash = await agent.userHash(userId);
-      await page.evaluate((who) => window.Backchannel.identify(who), { user_id: userId, user_hash });
+      await page.evaluate((who) => window.Backchannel.identify(who), {
+        user_id: userId,
+        user_hash,
+      });
     };
     await identify('ana');
     await write(page, 'Ana’s secret');
@@ -657,7 +709,10 @@ describe('webchats', () => {
   };
 
   test('greet, wear their colours, stand where they are told, and ask at the end', async () => {
-    const { id, agent } = await gateway.makeWebchat({ ...look, allowedDomains: ['http://localhost'] });
+    const { id, agent } = await gateway.makeWebchat({
+      ...look,
+      allowedDomains: ['http://localhost'],
+    });
     const page = await open(await visitor(), pages.url('shop', gateway.base, id));
     await openChat(page, 'webchat');
     await page.getByText(look.starterMessage).waitFor();
@@ -671,7 +726,10 @@ describe('webchats', () => {
       '1234',
     );
     const color = (selector, property) =>
-      page.locator(selector).first().evaluate((element, name) => getComputedStyle(element)[name], property);
+      page
+        .locator(selector)
+        .first()
+        .evaluate((element, name) => getComputedStyle(element)[name], property);
     assert.equal(await color('.panel', 'backgroundColor'), 'rgb(244, 247, 245)');
     assert.equal(await color('.bar', 'backgroundColor'), 'rgb(15, 82, 87)');
     assert.equal(await color('.bar', 'color'), 'rgb(246, 241, 231)');
@@ -691,7 +749,8 @@ describe('webchats', () => {
     await picture(page, 'rating');
     await page.getByRole('button', { name: 'Send rating' }).click();
     await page.getByText(look.csatThankYouMessage).waitFor();
-    if (agent.ratings) assert.deepEqual(await agent.ratings(), [{ score: 4, comment: 'Quick and kind.' }]);
+    if (agent.ratings)
+      assert.deepEqual(await agent.ratings(), [{ score: 4, comment: 'Quick and kind.' }]);
     await page.reload();
     await sees(page, 'Yes please!');
     assert.equal(await page.getByText('How was this conversation?').count(), 0);
@@ -722,11 +781,10 @@ describe('webchats', () => {
     await write(page, 'Two');
     await arrived(agent, 'Two');
     await page.getByText(/This conversation has ended/).waitFor({ state: 'hidden' });
-    assert.deepEqual(await bubbles(page).allTextContents(), [
-      'Hello! How can we help?',
-      'One',
-      'Two',
-    ].slice(1));
+    assert.deepEqual(
+      await bubbles(page).allTextContents(),
+      ['Hello! How can we help?', 'One', 'Two'].slice(1),
+    );
   });
 });
 
@@ -783,14 +841,21 @@ describe('everybody', () => {
     await page.locator('.log img').waitFor();
     await judgeAccessibility(page, 'the conversation');
     const tree = await page.locator('#backchannel-widget').ariaSnapshot();
-    for (const part of [/dialog "Acme Support"/, /log "Messages"/, /textbox "Write a message…"/, /button "Send"/]) {
+    for (const part of [
+      /dialog "Acme Support"/,
+      /log "Messages"/,
+      /textbox "Write a message…"/,
+      /button "Send"/,
+    ]) {
       assert.match(tree, part);
     }
     assert.equal(await page.locator('.log').getAttribute('aria-live'), 'polite');
     // What is added is what is announced: no row is taken away and put in again.
     await page.locator('.log').evaluate((log) => {
       window.added = 0;
-      new MutationObserver((all) => all.forEach((one) => (window.added += one.addedNodes.length))).observe(log, {
+      new MutationObserver((all) =>
+        all.forEach((one) => (window.added += one.addedNodes.length)),
+      ).observe(log, {
         childList: true,
       });
     });
@@ -803,7 +868,10 @@ describe('everybody', () => {
 
   test('sees it in the dark', async () => {
     const { id, agent } = await gateway.makeWidget({ channels: kChannels });
-    const page = await open(await visitor({ colorScheme: 'dark' }), pages.url('shop', gateway.base, id));
+    const page = await open(
+      await visitor({ colorScheme: 'dark' }),
+      pages.url('shop', gateway.base, id),
+    );
     await launcher(page).click();
     await judgeAccessibility(page, 'the welcome screen in the dark');
     await picture(page, 'dark-home');
@@ -812,12 +880,17 @@ describe('everybody', () => {
     await arrived(agent, 'Good evening. Are you still there?');
     await agent.say('Until eleven. What can I do for you?');
     await sees(page, 'Until eleven. What can I do for you?');
-    assert.equal(await panel(page).evaluate((element) => getComputedStyle(element).backgroundColor), 'rgb(24, 26, 32)');
+    assert.equal(
+      await panel(page).evaluate((element) => getComputedStyle(element).backgroundColor),
+      'rgb(24, 26, 32)',
+    );
     await judgeAccessibility(page, 'the conversation in the dark');
     await picture(page, 'dark');
     await page.emulateMedia({ colorScheme: 'light' });
     await until('daylight', () =>
-      panel(page).evaluate((element) => getComputedStyle(element).backgroundColor === 'rgb(255, 255, 255)'),
+      panel(page).evaluate(
+        (element) => getComputedStyle(element).backgroundColor === 'rgb(255, 255, 255)',
+      ),
     );
   });
 
@@ -844,7 +917,11 @@ describe('everybody', () => {
     const mine = await page.locator('.mine .bubble').first().boundingBox();
     const theirs = await page.locator('.message:not(.mine) .bubble').first().boundingBox();
     assert.ok(mine.x < theirs.x, 'own messages stand at the end of the line, which is left');
-    const direction = (text) => page.locator('.bubble').getByText(text).evaluate((one) => getComputedStyle(one).direction);
+    const direction = (text) =>
+      page
+        .locator('.bubble')
+        .getByText(text)
+        .evaluate((one) => getComputedStyle(one).direction);
     assert.equal(await direction('نعم، خلال أربعة أيام.'), 'rtl');
     assert.equal(await direction('Thank you!'), 'ltr');
     await judgeAccessibility(page, 'right to left');
@@ -870,9 +947,17 @@ describe('everybody', () => {
     await page.locator('.start').tap();
     await write(page, 'Do you have a decaf sencha?');
     await arrived(agent, 'Do you have a decaf sencha?');
-    await agent.say('We do! It comes back in stock on Friday. ' + 'A very long word: ' + 'Sen'.repeat(40));
-    await page.locator('.log').getByText(/back in stock/).waitFor();
-    assert.equal(await page.locator('.scroll').evaluate((one) => one.scrollWidth <= one.clientWidth), true);
+    await agent.say(
+      'We do! It comes back in stock on Friday. ' + 'A very long word: ' + 'Sen'.repeat(40),
+    );
+    await page
+      .locator('.log')
+      .getByText(/back in stock/)
+      .waitFor();
+    assert.equal(
+      await page.locator('.scroll').evaluate((one) => one.scrollWidth <= one.clientWidth),
+      true,
+    );
     assert.equal(await input(page).evaluate((one) => getComputedStyle(one).fontSize), '16px');
     await picture(page, 'phone');
     await page.locator('.panel').getByRole('button', { name: 'Close chat' }).tap();
@@ -885,9 +970,15 @@ describe('everybody', () => {
 
   test('gets no motion who wants none', async () => {
     const { id } = await gateway.makeWidget();
-    const page = await open(await visitor({ reducedMotion: 'reduce' }), pages.url('shop', gateway.base, id));
+    const page = await open(
+      await visitor({ reducedMotion: 'reduce' }),
+      pages.url('shop', gateway.base, id),
+    );
     await launcher(page).click();
-    assert.equal(await panel(page).evaluate((element) => getComputedStyle(element).animationName), 'none');
+    assert.equal(
+      await panel(page).evaluate((element) => getComputedStyle(element).animationName),
+      'none',
+    );
   });
 
   test('reads older messages without losing the place', async () => {
@@ -915,7 +1006,10 @@ describe('everybody', () => {
     await earlier.click();
     await sees(page, 'Older 0');
     assert.equal(await bubbles(page).count(), 81);
-    assert.ok(Math.abs((await anchor.boundingBox()).y - before) < 60, 'what was read stays in sight');
+    assert.ok(
+      Math.abs((await anchor.boundingBox()).y - before) < 60,
+      'what was read stays in sight',
+    );
     await earlier.waitFor({ state: 'hidden' });
   });
 });
@@ -933,7 +1027,9 @@ describe('a shop’s front', () => {
     await page.getByText('We are online').waitFor();
     if (gateway.can('look inside')) {
       assert.deepEqual(
-        await page.locator('.channels a').evaluateAll((all) => all.map((a) => [a.textContent, a.href])),
+        await page
+          .locator('.channels a')
+          .evaluateAll((all) => all.map((a) => [a.textContent, a.href])),
         [
           ['Telegram', 'https://t.me/acme_bot'],
           ['WhatsApp', 'https://wa.me/15550100'],
@@ -946,7 +1042,9 @@ describe('a shop’s front', () => {
     await write(page, 'Hi! My pot arrived with a crack. Can I send it back?');
     await arrived(agent, 'Hi! My pot arrived with a crack. Can I send it back?');
     await agent.say('Oh no, I am sorry! Of course you can.');
-    await agent.say('Here is the label: https://acme.test/returns/4711 – and this is the pot that is on its way to you:');
+    await agent.say(
+      'Here is the label: https://acme.test/returns/4711 – and this is the pot that is on its way to you:',
+    );
     await agent.sendFile('leaf.png', png(), 'image/png');
     await page.locator('.log img').waitFor();
     await write(page, 'That was quick, thank you!');
@@ -956,7 +1054,9 @@ describe('a shop’s front', () => {
     await agent.typing();
     await page.locator('.typing').waitFor();
     await until('the end is in sight', () =>
-      page.locator('.scroll').evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight < 2),
+      page
+        .locator('.scroll')
+        .evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight < 2),
     );
     await picture(page, 'desktop');
     if (!agent.setOnline) return;

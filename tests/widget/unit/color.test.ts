@@ -25,7 +25,17 @@ const kPairs: [string, string, number][] = [
   ['accent', 'bg', 3],
 ];
 
-const kColors = ['#7650FF', '#000', '#fff', '#ffff00', '#777777', '#E63946', '#2B9348', '#00e5ff', '#1a1a2e'];
+const kColors = [
+  '#7650FF',
+  '#000',
+  '#fff',
+  '#ffff00',
+  '#777777',
+  '#E63946',
+  '#2B9348',
+  '#00e5ff',
+  '#1a1a2e',
+];
 
 test('the contrast of black and white is 21, as WCAG defines it', () => {
   assert.ok(Math.abs(contrast([0, 0, 0], [255, 255, 255]) - 21) < 1e-9);
@@ -37,7 +47,18 @@ test('colours are read as CSS writes them, and nothing else is a colour', () => 
   assert.deepEqual(parseColor('#abc'), [170, 187, 204]);
   assert.deepEqual(parseColor(' #7650FF '), [118, 80, 255]);
   assert.deepEqual(parseColor('#7650FF80'), [118, 80, 255]);
-  for (const wrong of ['', 'red', '#12', '#12345', '#GGGGGG', '7650FF', '#fff;x:url(y)', null, 7, {}]) {
+  for (const wrong of [
+    '',
+    'red',
+    '#12',
+    '#12345',
+    '#GGGGGG',
+    '7650FF',
+    '#fff;x:url(y)',
+    null,
+    7,
+    {},
+  ]) {
     assert.equal(parseColor(wrong), null, String(wrong));
   }
 });
@@ -54,7 +75,10 @@ test('every text of a widget can be read, whatever colour it has been given', ()
     for (const dark of [false, true]) {
       const palette = widgetPalette(primary, dark);
       for (const [text, background, least] of kPairs) {
-        const ratio = contrast(parseColor(palette[text]) as Rgb, parseColor(palette[background]) as Rgb);
+        const ratio = contrast(
+          parseColor(palette[text]) as Rgb,
+          parseColor(palette[background]) as Rgb,
+        );
         assert.ok(ratio >= least, `${primary} dark=${dark}: ${text} on ${background} is ${ratio}`);
       }
       assert.equal(palette.scheme, dark ? 'dark' : 'light');
@@ -76,7 +100,10 @@ test('every text of a webchat can be read, also where its colours do not fit eac
         csatTextColor: other,
       });
       for (const [text, background, least] of kPairs) {
-        const ratio = contrast(parseColor(palette[text]) as Rgb, parseColor(palette[background]) as Rgb);
+        const ratio = contrast(
+          parseColor(palette[text]) as Rgb,
+          parseColor(palette[background]) as Rgb,
+        );
         assert.ok(ratio >= least, `${one}, ${other}: ${text} on ${background} is ${ratio}`);
       }
     }

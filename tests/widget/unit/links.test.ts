@@ -11,7 +11,9 @@ test('addresses, mail addresses and telephone numbers are found in a sentence', 
     ['www.acme.com', 'https://www.acme.com/'],
     ['sales@acme.com', 'mailto:sales@acme.com'],
   ]);
-  assert.deepEqual(found('Call +1 (415) 555-2671 today'), [['+1 (415) 555-2671', 'tel:+14155552671']]);
+  assert.deepEqual(found('Call +1 (415) 555-2671 today'), [
+    ['+1 (415) 555-2671', 'tel:+14155552671'],
+  ]);
 });
 
 test('the pieces together are the text', () => {
@@ -23,16 +25,25 @@ test('the pieces together are the text', () => {
     '(https://en.wikipedia.org/wiki/Tea_(meal)), really?',
     'مرحبا https://a.example/ثم',
   ]) {
-    assert.equal(linkify(text).map((piece) => piece.text).join(''), text);
+    assert.equal(
+      linkify(text)
+        .map((piece) => piece.text)
+        .join(''),
+      text,
+    );
   }
 });
 
 test('punctuation of the sentence is not part of the address', () => {
-  assert.deepEqual(found('(see https://a.example/b).'), [['https://a.example/b', 'https://a.example/b']]);
+  assert.deepEqual(found('(see https://a.example/b).'), [
+    ['https://a.example/b', 'https://a.example/b'],
+  ]);
   assert.deepEqual(found('https://en.wikipedia.org/wiki/Tea_(meal)'), [
     ['https://en.wikipedia.org/wiki/Tea_(meal)', 'https://en.wikipedia.org/wiki/Tea_(meal)'],
   ]);
-  assert.deepEqual(found('هل رأيت https://a.example؟'), [['https://a.example', 'https://a.example/']]);
+  assert.deepEqual(found('هل رأيت https://a.example؟'), [
+    ['https://a.example', 'https://a.example/'],
+  ]);
 });
 
 test('nothing that runs becomes a link', () => {
@@ -52,7 +63,10 @@ test('nothing that runs becomes a link', () => {
   }
   assert.equal(safeUrl('java\nscript:alert(1)'), null);
   assert.equal(safeUrl(7), null);
-  assert.equal(safeUrl('/api/v1/media/x', 'https://chat.example'), 'https://chat.example/api/v1/media/x');
+  assert.equal(
+    safeUrl('/api/v1/media/x', 'https://chat.example'),
+    'https://chat.example/api/v1/media/x',
+  );
 });
 
 test('a long hostile text is read in no time', () => {

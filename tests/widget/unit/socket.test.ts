@@ -6,7 +6,13 @@ import { after, test } from 'node:test';
 import { Server } from 'socket.io';
 import WebSocket from 'ws';
 import { openPolling, openWebSocket } from '../../../gateway/widget/src/engine';
-import { decode, encode, Kind, readHandshake, splitPayload } from '../../../gateway/widget/src/packet';
+import {
+  decode,
+  encode,
+  Kind,
+  readHandshake,
+  splitPayload,
+} from '../../../gateway/widget/src/packet';
 import { Socket, type Transports } from '../../../gateway/widget/src/socket';
 
 // Node 18 has none of its own.
@@ -33,7 +39,8 @@ class Witness {
     auth: () => this.auth,
     connected: (recovered: boolean) => void this.seen.push(recovered ? 'recovered' : 'connected'),
     disconnected: () => void this.seen.push('disconnected'),
-    event: (name: string, payload: unknown) => void this.seen.push(`${name} ${JSON.stringify(payload)}`),
+    event: (name: string, payload: unknown) =>
+      void this.seen.push(`${name} ${JSON.stringify(payload)}`),
     refused: (reason: unknown) => void this.seen.push('refused ' + JSON.stringify(reason)),
   };
   has = (line: string) => this.seen.includes(line);
@@ -106,7 +113,10 @@ for (const [name, transports] of [
     for (let i = 0; i < 20; i++) socket.emit('typing', { i });
     await until('what was emitted', () => heard.length === 22);
     assert.deepEqual(heard.slice(0, 2), [{ token: 't' }, transports ? 'polling' : 'websocket']);
-    assert.deepEqual(heard.slice(2), Array.from({ length: 20 }, (_, i) => ({ i })));
+    assert.deepEqual(
+      heard.slice(2),
+      Array.from({ length: 20 }, (_, i) => ({ i })),
+    );
   });
 
   test(`the heartbeat keeps ${name} open, and a silent server is left`, async () => {
@@ -155,7 +165,10 @@ test('a server that was away is found again, without recovery', async () => {
   await there.stop();
   await until('the gap', () => !socket.connected);
   await there.start();
-  await until('the second connection', () => witness.seen.filter((line) => line === 'connected').length === 2);
+  await until(
+    'the second connection',
+    () => witness.seen.filter((line) => line === 'connected').length === 2,
+  );
 });
 
 test('where no WebSocket gets through, long polling takes its place and stays', async () => {
@@ -171,6 +184,46 @@ test('where no WebSocket gets through, long polling takes its place and stays', 
   assert.deepEqual(tried, ['websocket', 'polling']);
 });
 
+test('a page whose policy throws at a WebSocket gets long polling', async () => {
+  const { base } = await world();
+  const witness = new Witness();
+  const socket = client(base, witness, {
+    webSocket: (...rest) => {
+      Object.assign(globalThis, {
+        WebSocket: class {
+          constructor() {
+            throw new Error('SecurityError');
+          }
+        },
+      });
+      const connection = openWebSocket(...rest);
+      Object.assign(globalThis, { WebSocket });
+      return connection;
+    },
+    polling: openPolling,
+  });
+  socket.connect();
+  await until('the connection', () => socket.connected);
+});
+
+test('a connection is renewed without losing anything', async () => {
+  const { io, base } = await world({ connectionStateRecovery: {} });
+  const witness = new Witness();
+  const socket = client(base, witness);
+  io.on('connection', (server) => void server.join('room'));
+  socket.renew();
+  assert.deepEqual(witness.seen, []);
+  socket.connect();
+  await until('the connection', () => socket.connected);
+  io.to('room').emit('new_message', { id: 1 });
+  await until('the first message', () => witness.has('new_message {"id":1}'));
+  socket.renew();
+  io.to('room').emit('new_message', { id: 2 });
+  await until('the second message', () => witness.has('new_message {"id":2}'));
+  await until('the recovery', () => witness.has('recovered'));
+  assert.equal(witness.seen.filter((line) => line.startsWith('new_message')).length, 2);
+});
+
 test('a refusal is told with its reason and not repeated', async () => {
   const { io, base } = await world();
   let attempts = 0;
@@ -181,7 +234,9 @@ test('a refusal is told with its reason and not repeated', async () => {
   const witness = new Witness();
   client(base, witness).connect();
   await until('the refusal', () => witness.seen.length > 0);
-  assert.deepEqual(witness.seen, ['refused {"message":"unauthorized","data":{"code":"AUTH_REQUIRED"}}']);
+  assert.deepEqual(witness.seen, [
+    'refused {"message":"unauthorized","data":{"code":"AUTH_REQUIRED"}}',
+  ]);
   assert.equal(attempts, 1);
 });
 
@@ -211,11 +266,20 @@ test('the client says goodbye over both transports', async () => {
 
 // The examples of the protocol's own text.
 test('packets are read and written as the protocol has them', () => {
-  assert.deepEqual(decode('0{"sid":"x","pid":"y"}'), { kind: Kind.connect, data: { sid: 'x', pid: 'y' } });
-  assert.deepEqual(decode('2["foo",{"a":1},"offset"]'), { kind: Kind.event, data: ['foo', { a: 1 }, 'offset'] });
+  assert.deepEqual(decode('0{"sid":"x","pid":"y"}'), {
+    kind: Kind.connect,
+    data: { sid: 'x', pid: 'y' },
+  });
+  assert.deepEqual(decode('2["foo",{"a":1},"offset"]'), {
+    kind: Kind.event,
+    data: ['foo', { a: 1 }, 'offset'],
+  });
   assert.deepEqual(decode('212["foo"]'), { kind: Kind.event, data: ['foo'] });
   assert.deepEqual(decode('1'), { kind: Kind.disconnect, data: undefined });
-  assert.deepEqual(decode('4{"message":"no"}'), { kind: Kind.connectError, data: { message: 'no' } });
+  assert.deepEqual(decode('4{"message":"no"}'), {
+    kind: Kind.connectError,
+    data: { message: 'no' },
+  });
   assert.equal(encode(Kind.connect), '0');
   assert.equal(encode(Kind.event, ['foo', { a: 1 }]), '2["foo",{"a":1}]');
   assert.deepEqual(splitPayload('4a\x1e4b\x1e2'), ['4a', '4b', '2']);
@@ -223,7 +287,20 @@ test('packets are read and written as the protocol has them', () => {
 });
 
 test('what is no packet of the main namespace is nothing', () => {
-  for (const text of ['', '2', '2{}', '2[]', '2[1]', '2/admin,["foo"]', '51-["a"]', '9', 'x', '2["a"', '0x', '4"m"']) {
+  for (const text of [
+    '',
+    '2',
+    '2{}',
+    '2[]',
+    '2[1]',
+    '2/admin,["foo"]',
+    '51-["a"]',
+    '9',
+    'x',
+    '2["a"',
+    '0x',
+    '4"m"',
+  ]) {
     const packet = decode(text);
     assert.ok(packet === null || packet.data === undefined, text);
   }
@@ -232,5 +309,9 @@ test('what is no packet of the main namespace is nothing', () => {
 test('a hello without a session id is none', () => {
   assert.equal(readHandshake('{}'), null);
   assert.equal(readHandshake('no'), null);
-  assert.deepEqual(readHandshake('{"sid":"s"}'), { sid: 's', pingInterval: 25000, pingTimeout: 20000 });
+  assert.deepEqual(readHandshake('{"sid":"s"}'), {
+    sid: 's',
+    pingInterval: 25000,
+    pingTimeout: 20000,
+  });
 });

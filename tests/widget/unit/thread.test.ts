@@ -4,7 +4,11 @@ import { Thread } from '../../../gateway/widget/src/thread';
 import type { VisitorMessage } from '../../../gateway/widget/src/wire';
 
 const at = (second: number) => `2026-11-20T10:00:${String(second).padStart(2, '0')}Z`;
-const message = (id: string, second: number, more: Partial<VisitorMessage> = {}): VisitorMessage => ({
+const message = (
+  id: string,
+  second: number,
+  more: Partial<VisitorMessage> = {},
+): VisitorMessage => ({
   id,
   content: id,
   sender_type: 'agent',
@@ -43,7 +47,10 @@ test('what is on its way stands last, and finds its place when the gateway has i
 
 test('the echo of a message in another tab has no twin, with or without its client_id', () => {
   const thread = new Thread();
-  thread.putLocal({ ...message('', 1, { client_id: 'x', sender_type: 'customer' }), local: 'sending' });
+  thread.putLocal({
+    ...message('', 1, { client_id: 'x', sender_type: 'customer' }),
+    local: 'sending',
+  });
   thread.put(message('a', 1, { client_id: 'x', sender_type: 'customer' }));
   thread.put(message('a', 1, { sender_type: 'customer' }));
   assert.deepEqual(ids(thread), ['a']);
@@ -58,7 +65,10 @@ test('a status goes forward and never back', () => {
   thread.advance('b', 'read');
   thread.advance('c', 'delivered');
   thread.advance('nothing', 'read');
-  assert.deepEqual(thread.items.map((item) => item.status), ['read', 'read', 'delivered']);
+  assert.deepEqual(
+    thread.items.map((item) => item.status),
+    ['read', 'read', 'delivered'],
+  );
   thread.put(message('b', 2, { sender_type: 'customer', status: 'delivered' }));
   assert.equal(thread.find({ id: 'b' })!.status, 'read');
 });
