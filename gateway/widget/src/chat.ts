@@ -56,7 +56,8 @@ export class Chat {
   private generation = 0;
   private readonly onStorage: (event: StorageEvent) => void;
   private readonly onOnline = () => {
-    this.live.renew();
+    if (this.session) this.live.renew();
+    else this.setDisconnected(false);
     this.retries = 0;
     void this.flush();
   };
@@ -521,7 +522,8 @@ export class Chat {
 
   private setDisconnected(disconnected: boolean): void {
     clearTimeout(this.offlineTimer);
-    if (!disconnected) {
+    // An answer may still come in after the browser has seen its network go.
+    if (!disconnected && navigator.onLine !== false) {
       this.disconnected = false;
       this.changed();
     } else if (!this.disconnected && !this.stopped) {
