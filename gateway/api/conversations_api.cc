@@ -176,6 +176,24 @@ std::string read_content(Fields& fields, std::string_view name) {
   return sdk::sanitize(*text, kMaxContentBytes);
 }
 
+std::optional<Uuid> read_id(Fields& fields, std::string_view name) {
+  const auto text = fields.maybe_text(name, {1, 64, false});
+  if (!text) return std::nullopt;
+  const auto id = Uuid::parse(*text);
+  if (!id) fields.wrong(name, "must be a UUID");
+  return id;
+}
+
+// What the connector takes beside the text. What customers do to the message is kept there, too.
+std::optional<std::string> read_metadata(Fields& fields) {
+  if (fields["metadata"].is_null()) return std::nullopt;
+  auto json = fields.maybe_object("metadata");
+  if (json && fields["metadata"]["reactions"].exists()) {
+    fields.wrong("metadata.reactions", "is kept for what customers react with");
+  }
+  return json;
+}
+
 // Repeats and quota ----------------------------------------------------------------------------
 
 // Of the Idempotency-Key header; no key: every request is its own.
@@ -279,6 +297,11 @@ Answer send_refused(store::SendRefusal refusal) {
       return refused(Errc::conflict, "The conversation's channel was deleted");
     case store::SendRefusal::channel_off:
       return refused(Errc::conflict, "The conversation's channel is switched off");
+    case store::SendRefusal::nothing_to_quote:
+      return invalid(
+          Errc::unprocessable,
+          {{"reply_to",
+            "must be a message of this conversation that the channel's platform knows"}});
   }
   return no_conversation();
 }
@@ -391,19 +414,12 @@ Answer create_conversation(const ApiContext& context, store::Session& db, const 
   if (!call.identity->business) return no_business();
   const auto business = *call.identity->business;
   Fields fields(call.request());
-  const auto read_id = [&fields](std::string_view name) -> std::optional<Uuid> {
-    const auto text = fields.maybe_text(name, {1, 64, false});
-    if (!text) return std::nullopt;
-    const auto id = Uuid::parse(*text);
-    if (!id) fields.wrong(name, "must be a UUID");
-    return id;
-  };
   if (fields.valid() && (!fields.has("business_id") || fields["business_id"].is_null())) {
     fields.wrong("business_id", "is required");
   }
-  const auto named_business = read_id("business_id");
-  const auto customer = read_id("customer_id");
-  const auto named_channel = read_id("channel_id");
+  const auto named_business = read_id(fields, "business_id");
+  const auto customer = read_id(fields, "customer_id");
+  const auto named_channel = read_id(fields, "channel_id");
   const auto content = read_content(fields, "initial_message");
   const auto key = read_repeat_key(call, fields);
   if (!fields.valid()) return invalid(Errc::unprocessable, fields.take_errors());
@@ -466,6 +482,8 @@ Answer send_message(const ApiContext& context, store::Session& db, const Call& c
   Fields fields(call.request());
   const auto content = read_content(fields, "content");
   const auto attachments = read_attachments(context, fields);
+  const auto reply_to = read_id(fields, "reply_to");
+  const auto metadata = read_metadata(fields);
   if (fields.valid() && content.empty() && attachments.empty()) {
     fields.wrong("content", "is required where there are no attachments");
   }
@@ -481,8 +499,10 @@ Answer send_message(const ApiContext& context, store::Session& db, const Call& c
     auto taken = take_attachments(context, transaction, business, attachments);
     if (!taken) return std::move(taken).error();
     if (!taken->errors.empty()) return invalid(Errc::unprocessable, std::move(taken->errors));
-    auto sent = store::send_message(
-        transaction, {message_id, *id, business, call.identity->user.id, content, taken->json});
+    store::NewMessage message{message_id, *id,         business, call.identity->user.id,
+                              content,    taken->json, metadata};
+    if (reply_to) message.reply_to = domain::MessageId(*reply_to);
+    auto sent = store::send_message(transaction, message);
     if (!sent) return std::move(sent).error();
     if (sent->refusal) return send_refused(*sent->refusal);
     if (!taken->files.empty()) {

@@ -7,6 +7,16 @@
 namespace gateway::api {
 namespace {
 
+constexpr std::size_t kMaxObjectBytes = 16u << 10;
+constexpr std::size_t kMaxObjectDepth = 8;
+
+std::size_t depth_of(sdk::json::Value value) {
+  std::size_t deepest = 0;
+  for (const auto element : value.elements()) deepest = std::max(deepest, depth_of(element));
+  for (const auto& [name, member] : value.members()) deepest = std::max(deepest, depth_of(member));
+  return value.is_array() || value.is_object() ? deepest + 1 : 0;
+}
+
 bool has_control(std::string_view text, bool lines) {
   return std::any_of(text.begin(), text.end(), [lines](char c) {
     const auto byte = static_cast<unsigned char>(c);
@@ -82,6 +92,22 @@ std::optional<bool> Fields::maybe_boolean(std::string_view name) {
   const auto boolean = value.boolean();
   if (!boolean) wrong(name, "must be true or false");
   return boolean;
+}
+
+std::optional<std::string> Fields::maybe_object(std::string_view name) {
+  const auto value = root_[name];
+  if (!value.exists()) return std::nullopt;
+  auto json = value.dump();
+  if (!value.is_object()) {
+    wrong(name, "must be an object");
+  } else if (json.size() > kMaxObjectBytes) {
+    wrong(name, "must have at most 16 KiB");
+  } else if (depth_of(value) > kMaxObjectDepth) {
+    wrong(name, "must not be nested deeper than 8 levels");
+  } else {
+    return json;
+  }
+  return std::nullopt;
 }
 
 void Fields::wrong(std::string_view field, std::string_view message) {

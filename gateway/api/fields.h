@@ -38,6 +38,8 @@ class Fields {
   std::optional<std::string> maybe_text(std::string_view name, TextRule rule);
   // Absent where it is missing or wrong; null is wrong.
   std::optional<bool> maybe_boolean(std::string_view name);
+  // JSON of an object of at most 16 KiB and 8 levels; absent where it is missing or wrong.
+  std::optional<std::string> maybe_object(std::string_view name);
 
   void wrong(std::string_view field, std::string_view message);
   void add(std::vector<FieldError> errors);

@@ -17,21 +17,12 @@ constexpr std::string_view kDefaultHeading = "Hi there!";
 constexpr std::string_view kDefaultTagline =
     "We make it simple to connect with us. Ask us anything, or share your feedback.";
 constexpr std::string_view kDefaultColor = "#7650FF";
-constexpr std::size_t kMaxConfigBytes = 16u << 10;
-constexpr std::size_t kMaxConfigDepth = 8;
 
 bool is_color(std::string_view text) {
   return (text.size() == 4 || text.size() == 7) && text.front() == '#' &&
          std::all_of(text.begin() + 1, text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
          });
-}
-
-std::size_t depth_of(sdk::json::Value value) {
-  std::size_t deepest = 0;
-  for (const auto element : value.elements()) deepest = std::max(deepest, depth_of(element));
-  for (const auto& [name, member] : value.members()) deepest = std::max(deepest, depth_of(member));
-  return value.is_array() || value.is_object() ? deepest + 1 : 0;
 }
 
 // The members of create and update; what is absent stays absent.
@@ -54,18 +45,7 @@ store::WidgetChange read_change(Fields& fields) {
   if (change.logo_url && !is_url(*change.logo_url, UrlRule::https_or_loopback)) {
     fields.wrong("logo_url", "must be an https address");
   }
-  if (const auto config = fields["config"]; config.exists()) {
-    auto json = config.dump();
-    if (!config.is_object()) {
-      fields.wrong("config", "must be an object");
-    } else if (json.size() > kMaxConfigBytes) {
-      fields.wrong("config", "must have at most 16 KiB");
-    } else if (depth_of(config) > kMaxConfigDepth) {
-      fields.wrong("config", "must not be nested deeper than 8 levels");
-    } else {
-      change.config = std::move(json);
-    }
-  }
+  change.config = fields.maybe_object("config");
   // Only logo_url may be emptied by null.
   for (const std::string_view name :
        {"domain", "name", "welcome_heading", "welcome_tagline", "primary_color"}) {

@@ -289,11 +289,14 @@ Result<SendResult> send_message(Transaction& transaction, const NewMessage& mess
       " coalesce(ch.is_active, false) from conversation c"
       " left join channel ch on ch.tenant_id = c.tenant_id and ch.id = c.channel_id"
       " where c.tenant_id = $1 and c.id = $2 for no key update of c";
+  static constexpr const char* kQuoted =
+      "select remote_id from message where tenant_id = $1 and conversation_id = $2 and id = $3"
+      " and remote_id is not null";
   static constexpr const char* kInsert =
       "insert into message as m (tenant_id, conversation_id, sort_at, sort_seq, id, channel_id,"
-      " sender_type, sender_id, kind, status, content, attachments)"
+      " sender_type, sender_id, kind, status, content, attachments, metadata, reply_to)"
       " values ($1, $2, date_trunc('milliseconds', clock_timestamp()), 0, $3, $4, 1, $5, 0,"
-      " $6::integer::smallint, $7, $8)"
+      " $6::integer::smallint, $7, $8, $9, $10)"
       " returning " MESSAGE_COLUMNS;
   // The expression of schemas/sql/0001_core.sql: inbox_at may lag by less than 15 s.
   static constexpr const char* kHead =
@@ -322,13 +325,22 @@ Result<SendResult> send_message(Transaction& transaction, const NewMessage& mess
   if (!locked->boolean(0, 3)) return SendResult{SendRefusal::no_channel, {}, false};
   if (!locked->boolean(0, 4)) return SendResult{SendRefusal::channel_off, {}, false};
   const auto channel = locked->id<domain::ChannelId>(0, 0);
+  std::optional<std::string> quoted;
+  if (message.reply_to) {
+    auto known =
+        transaction.run({kQuoted, {message.business, message.conversation, *message.reply_to}});
+    if (!known) return std::move(known).error();
+    if (known->empty()) return SendResult{SendRefusal::nothing_to_quote, {}, false};
+    quoted = known->text(0, 0);
+  }
   const bool queued = !domain::is_built_in_channel_type(locked->text(0, 1));
   const auto status = queued ? domain::MessageStatus::queued : domain::MessageStatus::sent;
 
-  auto inserted =
-      transaction.run({kInsert,
-                       {message.business, message.conversation, message.id, channel, message.sender,
-                        static_cast<int>(status), message.content, Json{message.attachments}}});
+  auto inserted = transaction.run(
+      {kInsert,
+       {message.business, message.conversation, message.id, channel, message.sender,
+        static_cast<int>(status), message.content, Json{message.attachments},
+        message.metadata ? Param(Json{*message.metadata}) : Param(nullptr), Param(quoted)}});
   if (!inserted) return std::move(inserted).error();
   SendResult result{std::nullopt, read_message(*inserted, 0), queued};
   const auto& position = result.message.position;

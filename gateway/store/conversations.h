@@ -138,9 +138,11 @@ struct NewMessage {
   domain::BusinessId business;
   domain::UserId sender;
   std::string content;
-  std::string attachments;  // JSON array
+  std::string attachments;                   // JSON array
+  std::optional<std::string> metadata = {};  // JSON object
+  std::optional<domain::MessageId> reply_to = {};
 };
-enum class SendRefusal { no_conversation, closed, no_channel, channel_off };
+enum class SendRefusal { no_conversation, closed, no_channel, channel_off, nothing_to_quote };
 struct SendResult {
   std::optional<SendRefusal> refusal;  // set: nothing was written
   Message message;

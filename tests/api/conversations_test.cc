@@ -202,6 +202,45 @@ BOOST_AUTO_TEST_CASE(content_and_attachments_are_checked) {
              2u);
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_may_quote_a_message_and_carry_metadata) {
+  const auto ada = owner("mini");
+  widget(ada);
+  const auto id = std::string(start(ada, R"(,"initial_message":"first")").text("id"));
+  const auto other = std::string(start(ada, R"(,"initial_message":"elsewhere")").text("id"));
+  const auto first = [&](const std::string& conversation) {
+    return std::string(
+        call("GET", kConversations + conversation, ada.token)["messages"].at(0)["id"].text_or(""));
+  };
+  const auto quote = [&](const std::string& message) {
+    return send(ada, id, R"({"content":"x","reply_to":")" + message + "\"}");
+  };
+  // No platform knows it yet.
+  BOOST_TEST(quote(first(id)).status == 422);
+  value(
+      "with named as (update message set remote_id = 'r:' || id returning 1)"
+      " select count(*) from named");
+  const auto quoted = quote(first(id));
+  BOOST_TEST_REQUIRE(quoted.status == 201);
+  BOOST_TEST(quoted.text("reply_to") == first(id));
+  BOOST_TEST(quote(first(other)).status == 422);
+  BOOST_TEST(quote(random_id()).status == 422);
+  BOOST_TEST(quote("7").status == 422);
+  BOOST_TEST(send(ada, id, R"({"content":"x","reply_to":null,"metadata":null})").status == 201);
+
+  const auto with = [&](const std::string& metadata) {
+    return send(ada, id, R"({"content":"x","metadata":)" + metadata + "}");
+  };
+  const auto template_sent = with(R"({"template":{"name":"order_shipped","language":"en_US"}})");
+  BOOST_TEST_REQUIRE(template_sent.status == 201);
+  BOOST_TEST(template_sent["metadata"]["template"]["name"].text_or("") == "order_shipped");
+  BOOST_TEST(with("[]").status == 422);
+  BOOST_TEST(with(R"("template")").status == 422);
+  BOOST_TEST(with(R"({"reactions":{"me":"x"}})").status == 422);
+  BOOST_TEST(with(R"({"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":{}}}}}}}}})").status == 422);
+  BOOST_TEST(with(R"({"a":")" + std::string(16 << 10, 'x') + "\"}").status == 422);
+  BOOST_TEST(with(R"({"a":"nul \u0000 inside"})").status != 500);
+}
+
 BOOST_AUTO_TEST_CASE(hostile_text_is_stored_byte_for_byte_and_comes_back_the_same) {
   const auto ada = owner();
   widget(ada);
