@@ -590,7 +590,15 @@ HttpReply MetaSimulator::fields_of(Call& call, const Members& all) {
   return ok(object(chosen));
 }
 
+// What messages alone need no more than whatsapp_business_messaging for.
+std::optional<HttpReply> MetaSimulator::refuse_managing(const Call& call) {
+  if (call.rights == nullptr || call.rights->manages) return std::nullopt;
+  return error(403, 200,
+               "(#200) Requires whatsapp_business_management permission to manage the object");
+}
+
 MetaSimulator::Answer MetaSimulator::waba_edges(Call& call, WhatsAppAccount& account) {
+  if (auto refused = refuse_managing(call)) return std::move(*refused);
   if (call.path.size() == 1 && call.is("GET")) {
     return fields_of(call, {{"id", json_text(account.id)},
                             {"name", json_text(account.name)},
@@ -645,6 +653,7 @@ MetaSimulator::Answer MetaSimulator::waba_edges(Call& call, WhatsAppAccount& acc
 
 // "webhook_configuration" of a number: its own callback URL, or "" to clear it.
 MetaSimulator::Answer MetaSimulator::override_number(Call& call, WhatsAppNumber& number) {
+  if (auto refused = refuse_managing(call)) return std::move(*refused);
   const auto wish = Document::parse(call.params.text("webhook_configuration"));
   const auto url = wish ? wish->root()["override_callback_uri"].text() : std::nullopt;
   if (!url) return error(400, 100, "(#100) Param webhook_configuration is invalid");

@@ -16,7 +16,7 @@ constexpr std::string_view kHelp =
     R"(Simulated Meta (WhatsApp and Instagram), under /_simulate/meta/
 GET    accounts               apps, numbers, Instagram accounts, and where their events go
 POST   apps                   {"id", "secret", "requires_proof"}
-POST   numbers                {"id", "token", "waba", "display_number", "app"}
+POST   numbers                {"id", "token", "waba", "display_number", "app", "manages"}
 POST   instagram              {"id", "token", "username", "page", "app"}
 POST   revoke                 {"token"}: answered 401 from now on
 POST   undeliverable          {"number", "to"}: messages to it fail with 131026
@@ -81,6 +81,7 @@ void MetaSimulator::insert_number(const NewNumber& wanted) {
     MetaToken& token = world_.tokens[wanted.token];
     token.app_id = wanted.app_id;
     token.issued_ms = clock_.now_ms();
+    token.manages = wanted.manages;
     token.assets.insert({number.id, number.waba_id});
   }
   world_.numbers[number.id] = std::move(number);
@@ -332,7 +333,8 @@ std::optional<Platform::Answer> MetaSimulator::control(const ControlRequest& req
     }
     if (request.path == "/numbers") {
       insert_number({word("id"), word("token"), word("waba"), word("display_number"), app_id,
-                     wish["registered"].boolean().value_or(true)});
+                     wish["registered"].boolean().value_or(true),
+                     wish["manages"].boolean().value_or(true)});
     } else {
       insert_instagram({word("id"), word("token"), word("username", "blue_vase"), word("page"),
                         app_id, word("app_scoped_id")});

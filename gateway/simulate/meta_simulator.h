@@ -64,6 +64,7 @@ class MetaSimulator final : public Platform {
     std::string display_number = {};
     std::string app_id = std::string(kMetaAppId);
     bool registered = true;
+    bool manages = true;  // the token has whatsapp_business_management
   };
   void add_number(const NewNumber& number);
   struct NewInstagram {
@@ -133,6 +134,7 @@ class MetaSimulator final : public Platform {
                    std::set<std::string> fields);
   Answer handshake(const std::string& url, const std::string& verify_token,
                    std::function<HttpReply()> passed);
+  std::optional<HttpReply> refuse_managing(const Call& call);
   Answer waba_edges(Call& call, WhatsAppAccount& account);
   Answer number_edges(Call& call, WhatsAppNumber& number);
   Answer override_number(Call& call, WhatsAppNumber& number);

@@ -80,6 +80,7 @@ struct MetaToken {
   std::set<std::string> assets;  // numbers, accounts, pages
   bool instagram = false;        // of Instagram Login: for graph.instagram.com alone
   bool revoked = false;
+  bool manages = true;  // has whatsapp_business_management
   std::int64_t issued_ms = 0;
 };
 
