@@ -42,6 +42,9 @@ constexpr std::size_t kMaxQuickReplies = 13;
 constexpr std::size_t kMaxQuickReplyTitle = 20;
 constexpr std::size_t kMaxPieces = 24;
 
+// Of a message that is refused for trouble of Meta's: code 2 may also mean blocked by the user.
+constexpr std::int64_t kFewAttempts = 3;
+
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kDayMs = 24 * kHourMs;
 constexpr std::int64_t kWindowMs = kDayMs;           // answers to a message
@@ -86,6 +89,7 @@ Fail fail_of(const Channel& channel, const Response& response, Repeat repeat) {
   if (!error->message.empty()) fail.why = cleaned(channel, error->message);
   fail.platform_code = std::to_string(error->code);
   if (error->subcode != 0) fail.platform_code += "/" + std::to_string(error->subcode);
+  if (fail.code == Failure::retry) fail.max_attempts = kFewAttempts;
   if (fail.code == Failure::rate || fail.code == Failure::retry) {
     fail.retry_after_ms = std::max(fail.retry_after_ms, connector::meta::usage_wait_ms(response));
   }
@@ -547,6 +551,40 @@ Step signal(const Channel& channel, const Event& input, std::span<const Response
   return Done{};
 }
 
+// ---- contacts
+
+// No delivery carries a name, so it is asked for while the contact has none. People who have not
+// agreed to it, or are gone (230, 9010), keep the one they were given.
+Step look_up_profile(const Channel& channel, const Event& input, std::span<const Response> so_far) {
+  const bool has_name =
+      input.contact.empty() || input.contact_name != placeholder_name(input.contact);
+  if (has_name || is_comment(input.thread)) return Done{};
+  if (so_far.empty()) {
+    return get(channel, sdk::url_encode(input.contact) + "?fields=name,username");
+  }
+  const Response& response = so_far[0];
+  if (const auto error = connector::meta::graph_error(response);
+      error && (error->code == 230 || error->code == 9010 || error->code == 100)) {
+    return Done{};
+  }
+  if (!connector::is_success(response)) return fail_of(channel, response, Repeat::safe);
+  const auto document = Document::parse(response.body);
+  const Value profile = document ? document->root() : Value();
+  std::string name(sdk::trim(profile["name"].text_or("")));
+  if (name.empty()) name = sdk::trim(profile["username"].text_or(""));
+  if (name.empty()) return Done{};
+  Event event{.kind = EventKind::contact_state};
+  event.thread = input.thread;
+  event.contact = input.contact;
+  event.contact_name = std::move(name);
+  event.state = "active";
+  event.sent_ms = input.sent_ms;
+  event.key = input.key + ":profile";
+  Done done;
+  done.events.push_back(std::move(event));
+  return done;
+}
+
 // ---- media
 
 // Deliveries name links; only Meta's own servers are asked for them.
@@ -599,8 +637,9 @@ Step plan(const Channel& channel, connector::Operation operation, const Event& i
       return instagram::fetch_media(channel, input, so_far);
     case signal:
       return instagram::signal(channel, input, so_far);
-    case poll:
     case acknowledge:
+      return look_up_profile(channel, input, so_far);
+    case poll:
       break;
   }
   return Done{};

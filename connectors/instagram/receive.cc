@@ -38,12 +38,6 @@ std::int64_t milliseconds(Value time) {
   return value > 0 && value < kLeastMilliseconds ? value * 1000 : value;
 }
 
-// The customer's name comes with a profile that no delivery carries.
-std::string placeholder_name(std::string_view id) {
-  return "Instagram user " +
-         std::string(id.substr(id.size() - std::min<std::size_t>(id.size(), 4)));
-}
-
 void put(connector::Pairs& extra, std::string name, Value value) {
   if (const auto digits = value.digits(); digits && !digits->empty()) {
     extra.emplace_back(std::move(name), *digits);
@@ -170,6 +164,10 @@ class Item {
     } else if (!read_notice()) {
       become_unknown();
     }
+    // Whoever writes has agreed that the profile is read.
+    const bool is_customers =
+        event_.kind == EventKind::message || event_.kind == EventKind::callback;
+    if (is_customers && event_.account.empty()) event_.extra.emplace_back("acknowledge", "1");
     if (standby_) event_.extra.emplace_back("standby", "1");
     return std::move(event_);
   }
@@ -387,6 +385,12 @@ void tell_apart(std::vector<Event>& events) {
 }
 
 }  // namespace
+
+// The customer's name comes with a profile that no delivery carries.
+std::string placeholder_name(std::string_view igsid) {
+  return "Instagram user " +
+         std::string(igsid.substr(igsid.size() - std::min<std::size_t>(igsid.size(), 4)));
+}
 
 connector::ReceiveResult receive(const Channel& channel, const Request& request) {
   if (auto reply = connector::meta::handshake_reply(request)) {

@@ -16,6 +16,9 @@ namespace instagram {
 // A thread is the contact's Instagram-scoped id, or that of a comment to be answered in private.
 inline constexpr std::string_view kCommentThread = "comment:";
 
+// What a contact is called until the profile was read.
+std::string placeholder_name(std::string_view igsid);
+
 connector::ReceiveResult receive(const connector::Channel& channel,
                                  const connector::Request& request);
 

@@ -145,7 +145,8 @@ auto with_fail(const Fail& value, std::int32_t code, Use use) {
                       .code = code,
                       .why = str(value.why),
                       .platform_code = str(value.platform_code),
-                      .retry_after_ms = value.retry_after_ms};
+                      .retry_after_ms = value.retry_after_ms,
+                      .max_attempts = value.max_attempts};
   return use(fail);
 }
 

@@ -65,7 +65,8 @@ enum class EventKind : std::int32_t {
   reaction = 5,        // `text` is the emoji now standing, "" when removed; `message` is its target
   status = 6,          // what became of a message of ours; `state` says what
   callback = 7,        // a button was pressed; `text` is its data
-  contact_state = 8,   // `state`: blocked, active, left
+  contact_state = 8,   // `state`: blocked, active, left. Of poll and acknowledge: a contact_name
+                       // becomes the contact's
   thread_moved = 9,    // the thread's id becomes `text`
   notice = 10,         // a service message worth showing: somebody joined, a chat was renamed
   typing = 11,         // never stored
@@ -111,6 +112,7 @@ struct Event {
   //                   message whose remote id is not known yet
   //   "order_ms"      the platform's time of a message that not every redelivery tells; it orders
   //                   the message where sent_ms is 0, and is no part of the event's identity
+  //   "up_to"         "1": of a status, it holds for all messages of ours up to the one it names
   Pairs extra;
   // Remote ids of messages of the same thread, best first. Where one is known, its conversation is
   // this event's, whatever `thread` says; `thread` is what a new conversation gets.
@@ -130,9 +132,10 @@ enum class Operation : std::int32_t {
                     // the conversation's latest message from the contact "last.message" (its remote
                     // id), "last.sent_ms" and "last.<name>" for its extra
   fetch_media = 6,  // input: attachments[0]
-  acknowledge = 7,  // input: an event that asked for it by extra "acknowledge" = "1"
-  signal = 8,       // tell the contact what is no message. Input: thread, contact, and kind typing
-                    // (state "on" or "off") or status (state "read", message = the latest read)
+  acknowledge = 7,  // input: an event that asked for it by extra "acknowledge" = "1", with the
+                    // contact's name as it is stored
+  signal = 8,       // tell the contact what is no message. Input: thread, contact, "last.<name>" as
+                    // of send, typing (state "on", "off") or status ("read", message = the latest)
 };
 
 // One HTTP (or smtp, smtps, imap, imaps) call the connector asks for.
@@ -191,7 +194,8 @@ struct Fail {
   Failure code = Failure::permanent;
   std::string why;  // the platform's words, cleaned of secrets
   std::int64_t retry_after_ms = 0;
-  std::string platform_code;  // the platform's own code, where it has one
+  std::string platform_code;      // the platform's own code, where it has one
+  std::int64_t max_attempts = 0;  // of retry: try a message no more often; 0: as the gateway does
 
   bool operator==(const Fail&) const = default;
 };

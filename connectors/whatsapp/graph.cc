@@ -42,7 +42,11 @@ struct Code {
   Meaning meaning;
   std::int64_t wait_ms = 0;    // where the answer names none
   std::string_view hint = {};  // before Meta's words
+  std::int64_t max_attempts = 0;
 };
+
+// What Meta itself cannot name is often the message's own fault.
+constexpr std::int64_t kFewAttempts = 3;
 
 constexpr std::string_view kTemplatesOnly =
     "more than 24 hours after the contact last wrote WhatsApp takes only message templates "
@@ -58,11 +62,11 @@ constexpr std::array<Code, 50> kCodes{{
     {10, Meaning::permission},
     {131005, Meaning::permission},
 
-    {1, Meaning::trouble},
-    {2, Meaning::trouble},
-    {131000, Meaning::trouble},
-    {131016, Meaning::trouble},
-    {135000, Meaning::trouble},
+    {1, Meaning::trouble, 0, "", kFewAttempts},
+    {2, Meaning::trouble, 0, "", kFewAttempts},
+    {131000, Meaning::trouble, 0, "", kFewAttempts},
+    {131016, Meaning::trouble, 0, "", kFewAttempts},
+    {135000, Meaning::trouble, 0, "", kFewAttempts},
     {131052, Meaning::trouble},
     {131057, Meaning::trouble, kMinute, "the number is in maintenance"},
     // Between one number and one contact: the channel as a whole may go on.
@@ -235,8 +239,10 @@ Fail fail_of(const Channel& channel, const Answer& answer, Purpose purpose, Repe
       fail.retry_after_ms = wait_ms(channel, answer, known->wait_ms);
     }
     hint = known->hint;
+    fail.max_attempts = known->max_attempts;
   } else if (answer.root()["error"]["is_transient"].boolean().value_or(false)) {
     fail.code = Failure::retry;
+    fail.max_attempts = kFewAttempts;
   } else if (answer.response().status == 403) {
     fail.code = failure_of(Meaning::permission, purpose);
   }

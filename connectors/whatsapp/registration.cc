@@ -274,8 +274,12 @@ Step register_webhook(const Channel& channel, std::span<const Response> so_far) 
     return override_account(registration, reason_of(registration, answer));
   }
   if (auto step = find_waba(registration)) return *std::move(step);
-  if (!registration.waba.empty()) {
-    if (auto step = subscribe(registration)) return *std::move(step);
+  if (registration.waba.empty()) {
+    registration.warn(
+        "WhatsApp does not tell the number's Business account, so it could not be seen whether the "
+        "app is subscribed to it; where no messages come, enter the account's id (waba_id)");
+  } else if (auto step = subscribe(registration)) {
+    return *std::move(step);
   }
   return registration.finish("number");
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/store/ingest.h"
+#include "gateway/store/signals.h"
 
 namespace gateway::inbound {
 namespace {
@@ -125,10 +126,20 @@ Result<int> store_once(store::Session& db, const NormalizeContext& context,
     if (!added) return std::move(added).error();
   }
   if (auto stored = storing.flush(); !stored) return std::move(stored).error();
-  if (!also.empty()) {
+  // Messages were stored first, so whoever they brought has a row.
+  std::vector<store::Query> names;
+  for (const connector::Event& event : events) {
+    if (event.kind == connector::EventKind::contact_state && !event.contact_name.empty()) {
+      names.push_back(store::rename_contact(context.channel, event.contact, event.contact_name));
+    }
+  }
+  if (!also.empty() || !names.empty()) {
     if (auto entered = store::enter_tenant_of(*transaction, context.channel); !entered) {
       return std::move(entered).error();
     }
+  }
+  for (const store::Query& query : names) {
+    if (auto done = transaction->run(query); !done) return std::move(done).error();
   }
   for (const store::Query& query : also) {
     if (auto done = transaction->run(query); !done) return std::move(done).error();

@@ -54,10 +54,15 @@ SendDecision decide_send(const connector::Fail& failure, int attempt, std::int64
       decision.pause_ms = rate_pause_ms(failure.retry_after_ms) + uniform_ms(0, 250, rng);
       decision.delay_ms = std::max(decision.pause_ms, full_jitter_ms(attempt - 1, rng));
       return decision;
-    case Failure::retry:
-      decision.kind = attempt < kMaxAttempts && left_ms > 0 ? Kind::again : Kind::failed;
-      decision.delay_ms = full_jitter_ms(attempt - 1, rng);
+    case Failure::retry: {
+      const std::int64_t most = failure.max_attempts > 0
+                                    ? std::min<std::int64_t>(failure.max_attempts, kMaxAttempts)
+                                    : kMaxAttempts;
+      decision.kind = attempt < most && left_ms > 0 ? Kind::again : Kind::failed;
+      decision.delay_ms = std::max(full_jitter_ms(attempt - 1, rng),
+                                   std::clamp<std::int64_t>(failure.retry_after_ms, 0, kRateCapMs));
       return decision;
+    }
   }
   return decision;
 }

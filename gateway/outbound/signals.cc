@@ -2,6 +2,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/store/registrations.h"
+#include "gateway/store/signals.h"
 
 namespace gateway::outbound {
 
@@ -75,23 +76,33 @@ void Signals::begin(ErrandPtr errand) {
   struct Opened {
     std::string type;
     connector::Channel channel;
+    std::optional<std::string> contact_name;
   };
+  const bool asks_name = errand->operation == connector::Operation::acknowledge;
   using Answer = std::optional<Opened>;
   context_.loop.query<Answer>(
-      [this, business = errand->business,
-       channel = errand->channel](store::Session& db) -> Result<Answer> {
+      [this, business = errand->business, channel = errand->channel,
+       contact = asks_name ? errand->event.contact
+                           : std::string()](store::Session& db) -> Result<Answer> {
         auto sealed = store::sealed_channel(db, business, channel);
         if (!sealed) return std::move(sealed).error();
         if (!*sealed || !(*sealed)->is_active) return Answer();
         auto opened = open_channel(context_, db, business, **sealed,
                                    context_.webhook_url((*sealed)->type, channel));
         if (!opened) return std::move(opened).error();
-        return Answer(Opened{(*sealed)->type, *std::move(opened)});
+        Opened all{(*sealed)->type, *std::move(opened), std::nullopt};
+        if (!contact.empty()) {
+          auto name = store::contact_name(db, business, channel, contact);
+          if (!name) return std::move(name).error();
+          all.contact_name = *std::move(name);
+        }
+        return Answer(std::move(all));
       },
       [this, errand](Result<Answer> opened) {
         const plugins::Connector* type =
             opened && *opened ? context_.registry.find((*opened)->type) : nullptr;
         if (type == nullptr) return leave(errand);
+        if ((*opened)->contact_name) errand->event.contact_name = *(*opened)->contact_name;
         errand->run = std::make_unique<Run>(*type, errand->operation, std::move((*opened)->channel),
                                             std::move(errand->event));
         advance(errand);

@@ -290,7 +290,10 @@ class Collector {
       conclude(Fail{.code = static_cast<Failure>(from->code),
                     .why = why,
                     .retry_after_ms = std::max<std::int64_t>(from->retry_after_ms, 0),
-                    .platform_code = text(from->platform_code, kMaxNameBytes)});
+                    .platform_code = text(from->platform_code, kMaxNameBytes),
+                    .max_attempts = GWC_HAS(from, gwc_fail, max_attempts)
+                                        ? std::max<std::int64_t>(from->max_attempts, 0)
+                                        : 0});
     });
   }
 

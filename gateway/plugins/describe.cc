@@ -73,6 +73,7 @@ std::string outcome(const connector::Fail& fail) {
   put(text, "= ", "why", fail.why);
   put(text, "= ", "platform_code", fail.platform_code);
   put_number(text, "= ", "retry_after_ms", fail.retry_after_ms, 0);
+  put_number(text, "= ", "max_attempts", fail.max_attempts, 0);
   return text;
 }
 

@@ -6,14 +6,16 @@ Result<std::optional<SignalTarget>> signal_target(Session& db, domain::BusinessI
                                                   domain::ConversationId conversation) {
   static constexpr const char* kSelect =
       "select c.id, coalesce(v.remote_thread, ''), coalesce(a.remote_id, ''),"
-      " coalesce(p.name, ''), coalesce(i.remote_id, '') from conversation v"
+      " coalesce(p.name, ''), coalesce(i.remote_id, ''), coalesce(i.metadata::text, '')"
+      " from conversation v"
       " left join channel c on c.tenant_id = v.tenant_id and c.id = v.channel_id"
       " left join contact p on p.tenant_id = v.tenant_id and p.id = v.contact_id"
       " left join lateral (select a.remote_id from contact_alias a where a.tenant_id = v.tenant_id"
       "  and a.channel_id = v.channel_id and a.contact_id = v.contact_id"
       "  order by a.remote_id limit 1) a on true"
-      " left join lateral (select m.remote_id from message m where m.tenant_id = v.tenant_id"
-      "  and m.conversation_id = v.id and m.sender_type = 0 and m.kind <> 3"
+      " left join lateral (select m.remote_id, m.metadata from message m"
+      "  where m.tenant_id = v.tenant_id and m.conversation_id = v.id and m.sender_type = 0 and "
+      "m.kind <> 3"
       "  order by m.sort_at desc, m.sort_seq desc, m.id desc limit 1) i on true"
       " where v.tenant_id = $1 and v.id = $2";
   auto rows = db.run(Scope::of(tenant), Query{kSelect, {tenant, conversation}});
@@ -25,6 +27,7 @@ Result<std::optional<SignalTarget>> signal_target(Session& db, domain::BusinessI
   target.contact = rows->text(0, 2);
   target.contact_name = rows->text(0, 3);
   target.last_remote_id = rows->text(0, 4);
+  target.last_metadata = rows->text(0, 5);
   return std::optional<SignalTarget>(std::move(target));
 }
 
@@ -40,6 +43,28 @@ Result<std::optional<SignalTarget>> mark_read(Session& db, domain::BusinessId te
   auto done = db.run(Scope::of(tenant), Query{kRead, {tenant, conversation}});
   if (!done) return std::move(done).error();
   return signal_target(db, tenant, conversation);
+}
+
+Result<std::optional<std::string>> contact_name(Session& db, domain::BusinessId tenant,
+                                                domain::ChannelId channel,
+                                                const std::string& remote_id) {
+  static constexpr const char* kName =
+      "select p.name from contact_alias a join contact p on p.tenant_id = a.tenant_id"
+      " and p.id = a.contact_id"
+      " where a.tenant_id = $1 and a.channel_id = $2 and a.remote_id = $3";
+  auto rows = db.run(Scope::of(tenant), Query{kName, {tenant, channel, remote_id}});
+  if (!rows) return std::move(rows).error();
+  if (rows->empty()) return std::optional<std::string>();
+  return rows->maybe_text(0, 0);
+}
+
+Query rename_contact(domain::ChannelId channel, const std::string& remote_id,
+                     const std::string& name) {
+  static constexpr const char* kRename =
+      "update contact p set name = $3 from contact_alias a"
+      " where a.tenant_id = p.tenant_id and a.contact_id = p.id and a.channel_id = $1"
+      " and a.remote_id = $2 and p.name is distinct from $3";
+  return {kRename, {channel, remote_id, name}};
 }
 
 }  // namespace gateway::store

@@ -1,5 +1,5 @@
-// Whom a conversation's signals (somebody types, has read) are for. Values and functions; each call
-// is one transaction or two.
+// Whom a conversation's signals (somebody types, has read) are for, and what contacts are called.
+// Values and functions; each call is one transaction or two.
 #ifndef GATEWAY_STORE_SIGNALS_H_
 #define GATEWAY_STORE_SIGNALS_H_
 
@@ -16,6 +16,7 @@ struct SignalTarget {
   std::string contact;  // remote id, where known
   std::string contact_name;
   std::string last_remote_id;  // of the latest message the contact wrote
+  std::string last_metadata;   // its JSON object, or empty
 };
 // Absent where the business has no such conversation.
 Result<std::optional<SignalTarget>> signal_target(Session& db, domain::BusinessId tenant,
@@ -23,6 +24,15 @@ Result<std::optional<SignalTarget>> signal_target(Session& db, domain::BusinessI
 // As signal_target, and nothing in the conversation is unread any more.
 Result<std::optional<SignalTarget>> mark_read(Session& db, domain::BusinessId tenant,
                                               domain::ConversationId conversation);
+
+// The name of the contact with this remote id; absent where there is none.
+Result<std::optional<std::string>> contact_name(Session& db, domain::BusinessId tenant,
+                                                domain::ChannelId channel,
+                                                const std::string& remote_id);
+// The contact's name from now on. For the transaction of whoever learned it, under the tenant's
+// row-level security.
+Query rename_contact(domain::ChannelId channel, const std::string& remote_id,
+                     const std::string& name);
 
 }  // namespace gateway::store
 

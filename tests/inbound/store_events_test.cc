@@ -46,6 +46,33 @@ struct Fixture : test_support::Database {
 
 BOOST_FIXTURE_TEST_SUITE(store_events_suite, Fixture)
 
+// A profile was looked up: what the contact is called from now on.
+BOOST_AUTO_TEST_CASE(a_contact_state_with_a_name_renames_its_contact_alone) {
+  const auto other = make_channel(make_business(), "email");
+  const NormalizeContext elsewhere{other, kMorning, true};
+  const std::vector<Event> first = {mail("1", "one")};
+  BOOST_TEST(store_events(gateway, context, first, ids, {}).has_value());
+  BOOST_TEST(store_events(gateway, elsewhere, first, ids, {}).has_value());
+  Event named{.kind = EventKind::contact_state};
+  named.thread = "thread-of-1";
+  named.contact = "ana@example.com";
+  named.contact_name = "Ana López";
+  named.state = "active";
+  named.key = "profile";
+  const std::vector<Event> profile = {named};
+  for (int i = 0; i < 2; ++i) {
+    const auto stored = store_events(gateway, context, profile, ids, {});
+    BOOST_TEST_REQUIRE(stored.has_value(), test_support::why(stored));
+  }
+  BOOST_TEST(value("select string_agg(name, ',' order by name) from contact") == "Ana,Ana López");
+  // Without a name it says nothing of it.
+  named.contact_name.clear();
+  named.key = "state";
+  const std::vector<Event> nameless = {named};
+  BOOST_TEST(store_events(gateway, context, nameless, ids, {}).has_value());
+  BOOST_TEST(value("select count(*) from contact where name = 'Ana López'") == "1");
+}
+
 BOOST_AUTO_TEST_CASE(the_events_of_a_poll_and_its_cursor_are_one_commit) {
   const std::vector<Event> events = {mail("1", "one"), mail("2", "three")};
   const std::vector<store::Query> also = {cursor("UID 7")};
