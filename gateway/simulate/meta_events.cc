@@ -255,7 +255,10 @@ Result<std::vector<MetaSimulator::Change>> MetaSimulator::whatsapp_changes(
   Members message;
   if (echo) {
     message.emplace_back("from", json_text(digits_of(number.display_number)));
-    message.emplace_back("to", json_text(from.contact.phone));
+    if (!from.without_phone) message.emplace_back("to", json_text(from.contact.phone));
+    if (!from.contact.bsuid.empty()) {
+      message.emplace_back("to_user_id", json_text(from.contact.bsuid));
+    }
     change.field = "smb_message_echoes";
   } else {
     if (!from.without_phone) message.emplace_back("from", json_text(from.contact.phone));
