@@ -12,6 +12,7 @@
 
 #include "gateway/cluster/cluster.h"
 #include "gateway/simulate/world.h"
+#include "tests/e2e/platforms_chat.h"
 #include "tests/e2e/platforms_mail.h"
 
 namespace e2e {
@@ -94,6 +95,7 @@ Gateway::Gateway() {
                   {"BACKCHANNEL_PUBLIC_URL", "http://" + address},
                   {"BACKCHANNEL_DATA_DIR", (folder_ / "data").string()},
                   {"BACKCHANNEL_UPSTREAMS", "https://api.telegram.org=" + telegram_->origin() +
+                                                "," + ChatPlatforms::instance().upstreams() +
                                                 "," + MailPlatforms::instance().upstreams()},
                   {"BACKCHANNEL_CA_FILE", MailPlatforms::instance().certificates().string()},
                   {"BACKCHANNEL_CONNECTOR_DIR", std::string(BACKCHANNEL_BINARY_DIR) +
