@@ -1,5 +1,6 @@
 #include "gateway/api/channels_api.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -67,11 +68,24 @@ connector::Pairs instructions_of(const ApiContext& context, const store::Channel
   return instructions;
 }
 
+// Whether a text holds one of the channel's secrets; where nobody knows which settings are secret,
+// it may. A sentence that says what to do holds none.
+bool holds_secret(const connector::Channel& values, const plugins::ConfigSchema* schema,
+                  std::string_view text) {
+  if (schema == nullptr) return true;
+  const auto& secrets = schema->secret_fields();
+  return std::any_of(secrets.begin(), secrets.end(), [&](const auto& field) {
+    const std::string_view secret = values.setting(field);
+    return !secret.empty() && text.find(secret) != std::string_view::npos;
+  });
+}
+
 void write_instructions(sdk::json::Writer& out, const ApiContext& context,
-                        const store::Channel& channel, const connector::Pairs& instructions,
-                        View view) {
+                        const store::Channel& channel, const plugins::ConfigSchema* schema,
+                        const connector::Pairs& instructions, View view) {
+  const connector::Channel values = values_of(context, channel);
   // The key in a callback URL is as good as a signature.
-  const std::string keyed = connector::keyed_webhook_url(values_of(context, channel));
+  const std::string keyed = connector::keyed_webhook_url(values);
   const auto key_at = keyed.rfind('/') + 1;
   out.object();
   for (const auto& [name, value] : instructions) {
@@ -80,9 +94,8 @@ void write_instructions(sdk::json::Writer& out, const ApiContext& context,
     } else if (value == keyed) {
       out.member(name, keyed.substr(0, key_at) + mask(keyed.substr(key_at)));
     } else {
-      // A sentence is for the reader; a token has no blanks.
-      const bool is_open = name.ends_with("_url") || value.find(' ') != std::string::npos;
-      out.member(name, is_open ? value : mask(value));
+      const bool shows = name.ends_with("_url") || !holds_secret(values, schema, value);
+      out.member(name, shows ? value : mask(value));
     }
   }
   out.end();
@@ -102,7 +115,7 @@ std::string config_json(const ApiContext& context, const store::Channel& channel
   out.object();
   for (const auto& [name, member] : document->root().members()) out.member(name, member);
   out.key(kSetupInstructions);
-  write_instructions(out, context, channel, instructions, shown.view);
+  write_instructions(out, context, channel, schema, instructions, shown.view);
   return out.end().take();
 }
 
@@ -130,7 +143,7 @@ void write_channel(sdk::json::Writer& out, const ApiContext& context, const stor
   }
   if (channel.registration == RegistrationState::manual && !instructions.empty()) {
     out.key("instructions");
-    write_instructions(out, context, channel, instructions, shown.view);
+    write_instructions(out, context, channel, schema, instructions, shown.view);
   }
   out.end().end();
 }

@@ -33,7 +33,7 @@ struct Fixture : World {
           database.gateway, gateway::domain::BusinessId(*business),
           gateway::store::kChannelInstructions, channel.get(),
           "{\"callback_url\":\"https://hooks.backchannel.test/api/v1/webhooks/whatsapp/" +
-              channel.text() + "/k3y\",\"verify_token\":\"my-verify-token\"}");
+              channel.text() + "/k3y\",\"verify_token\":\"my-verify-token\",\"next\":\"Switch the webhook on.\"}");
       BOOST_REQUIRE(sealed.has_value());
       value(
           "update channel set registration_state = 3, registration_checked_at = now(),"
@@ -149,6 +149,17 @@ BOOST_AUTO_TEST_CASE(setup_instructions_are_there_while_the_platform_has_not_ans
   BOOST_TEST(with_secret["config"]["_meta_setup_instructions"]["callback_url"].text().value() ==
              std::string(api_test::kPublicUrl) + "/api/v1/webhooks/whatsapp/" +
                  with_secret.text("id"));
+}
+
+// What a person has to do is no secret, and has to be read more often than once.
+BOOST_AUTO_TEST_CASE(instructions_are_readable_later_and_only_their_secrets_masked) {
+  register_manually();
+  const auto ada = owner();
+  const auto made = call("POST", kChannels, ada.token, kWhatsapp);
+  const auto later = call("GET", kChannels + made.text("id"), ada.token);
+  const auto instructions = later["registration"]["instructions"];
+  BOOST_TEST(instructions["next"].text_or("") == "Switch the webhook on.");
+  BOOST_TEST(instructions["verify_token"].text_or("") == "****oken");
 }
 
 BOOST_AUTO_TEST_CASE(a_manual_registration_tells_what_a_person_has_to_do) {
