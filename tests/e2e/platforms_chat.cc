@@ -209,12 +209,14 @@ bool Desk::becomes(const std::string& message, const std::string& status,
 
 std::string Desk::file_of(std::size_t index) const {
   std::string url;
-  const bool came = eventually([&] {
-    const Answer all = shown();
-    const auto file = all.json()["messages"].at(index)["attachments"].at(0);
-    url = file["url"].text_or("");
-    return file["state"].text_or("") == "ready" && !url.empty();
-  });
+  const bool came = eventually(
+      [&] {
+        const Answer all = shown();
+        const auto file = all.json()["messages"].at(index)["attachments"].at(0);
+        url = file["url"].text_or("");
+        return file["state"].text_or("") == "ready" && !url.empty();
+      },
+      120s);
   BOOST_REQUIRE_MESSAGE(came, shown().body);
   const std::string base = "http://127.0.0.1:" + std::to_string(Gateway::instance().port());
   BOOST_REQUIRE_MESSAGE(url.rfind(base, 0) == 0, url);
