@@ -530,7 +530,7 @@ void pass_on(const ApiContext& context, const Call& call, const store::SignalTar
   event.contact = target.contact;
   event.contact_name = target.contact_name;
   event.message = target.last_remote_id;
-  event.extra = outbound::last_facts(target.last_metadata);
+  event.extra = plugins::last_facts(target.last_metadata);
   context.outbound.signal(*call.identity->business, *target.channel, std::move(event));
 }
 

@@ -47,9 +47,6 @@ class Outbound {
                               std::function<void(std::optional<std::string>)> done) = 0;
 };
 
-// "last.<name>" for the metadata of the contact's latest message, a JSON object or empty.
-connector::Pairs last_facts(std::string_view metadata);
-
 }  // namespace gateway::outbound
 
 #endif  // GATEWAY_OUTBOUND_OUTBOUND_H_

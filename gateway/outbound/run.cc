@@ -8,7 +8,6 @@
 #include "connectors/sdk/connector.h"
 #include "connectors/sdk/json.h"
 #include "connectors/sdk/text.h"
-#include "gateway/outbound/outbound.h"
 #include "gateway/outbound/transcript.h"
 #include "gateway/store/registrations.h"
 
@@ -240,24 +239,6 @@ Result<bool> store_brought(const Context& context, store::Session& db, const Bro
   return last;
 }
 
-connector::Pairs last_facts(std::string_view metadata) {
-  connector::Pairs extra;
-  const auto document = sdk::json::Document::parse(metadata);
-  if (!document) return extra;
-  for (const auto& [name, value] : document->root().members()) {
-    const std::string as = "last." + std::string(name);
-    if (as == "last.message" || as == "last.sent_ms") continue;
-    if (value.is_string()) {
-      extra.emplace_back(as, value.text_or(""));
-    } else if (value.is_number()) {
-      extra.emplace_back(as, value.digits().value_or(""));
-    } else if (const auto flag = value.boolean()) {
-      extra.emplace_back(as, *flag ? "true" : "false");
-    }
-  }
-  return extra;
-}
-
 namespace {
 
 // The facts about the latest message of the contact: what a platform's window for answers, or a
@@ -266,7 +247,7 @@ void add_last(const store::Head& head, connector::Pairs& extra) {
   if (!head.has_last) return;
   if (!head.last_remote_id.empty()) extra.emplace_back("last.message", head.last_remote_id);
   extra.emplace_back("last.sent_ms", std::to_string(head.last_sent_ms));
-  for (auto& fact : last_facts(head.last_metadata)) extra.push_back(std::move(fact));
+  for (auto& fact : plugins::last_facts(head.last_metadata)) extra.push_back(std::move(fact));
 }
 
 }  // namespace

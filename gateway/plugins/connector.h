@@ -121,6 +121,9 @@ class Registry {
 // One shared object, with every check of docs/CONNECTORS.md; the error says which failed.
 Result<std::unique_ptr<Connector>> load_connector(const std::string& path);
 
+// "last.<name>" for the metadata of the contact's latest message, a JSON object or empty.
+connector::Pairs last_facts(std::string_view metadata);
+
 }  // namespace gateway::plugins
 
 #endif  // GATEWAY_PLUGINS_CONNECTOR_H_

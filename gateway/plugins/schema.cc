@@ -260,4 +260,22 @@ connector::Pairs flatten(Value config) {
   return pairs;
 }
 
+connector::Pairs last_facts(std::string_view metadata) {
+  connector::Pairs extra;
+  const auto document = sdk::json::Document::parse(metadata);
+  if (!document) return extra;
+  for (const auto& [name, value] : document->root().members()) {
+    const std::string as = "last." + std::string(name);
+    if (as == "last.message" || as == "last.sent_ms") continue;
+    if (value.is_string()) {
+      extra.emplace_back(as, value.text_or(""));
+    } else if (value.is_number()) {
+      extra.emplace_back(as, value.digits().value_or(""));
+    } else if (const auto flag = value.boolean()) {
+      extra.emplace_back(as, *flag ? "true" : "false");
+    }
+  }
+  return extra;
+}
+
 }  // namespace gateway::plugins
