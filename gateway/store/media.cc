@@ -103,7 +103,7 @@ Result<UploadOutcome> insert_uploads(Session& db, domain::BusinessId business,
   static constexpr const char* kCheck =
       "select exists (select from conversation c where c.tenant_id = $1 and c.id = $2),"
       " (select coalesce(sum(f.size), 0)::bigint from media f where f.tenant_id = $1"
-      "  and f.conversation_id is not null and f.used_at is null)";
+      "  and f.conversation_id is not null and f.used_at is null and f.embed_id is null)";
   static constexpr const char* kInsert =
       "insert into media (tenant_id, id, conversation_id, state, content_type, file_name, size,"
       " sha256, body) values ($1, $2, $3, 1, $4, $5, $6, $7, $8)";
@@ -141,6 +141,20 @@ Result<std::vector<Media>> take_media(Transaction& transaction, domain::Business
       "  order by x.id for no key update) as taken"
       " where f.tenant_id = $1 and f.id = taken.id returning " MEDIA_COLUMNS;
   return read_rows(transaction.run({kTake, {business, std::vector<Uuid>(ids.begin(), ids.end())}}));
+}
+
+Result<std::vector<Media>> take_page_media(Transaction& transaction, domain::BusinessId business,
+                                           const PageSender& sender, std::span<const Uuid> ids) {
+  static constexpr const char* kTake =
+      "update media f set used_at = coalesce(f.used_at, now()), visitor_id = $4 from ("
+      "  select x.id from media x where x.tenant_id = $1 and x.id = any ($2) and x.state = 1"
+      "   and x.embed_id = $3"
+      "   and (x.visitor_id = $4 or (x.visitor_id is null and x.used_at is null))"
+      "  order by x.id for no key update) as taken"
+      " where f.tenant_id = $1 and f.id = taken.id returning " MEDIA_COLUMNS;
+  return read_rows(transaction.run({kTake,
+                                    {business, std::vector<Uuid>(ids.begin(), ids.end()),
+                                     sender.embed, sender.visitor}}));
 }
 
 Result<> use_media(Transaction& transaction, domain::BusinessId business, const MessageKey& message,

@@ -71,6 +71,14 @@ Result<UploadOutcome> insert_uploads(Session& db, domain::BusinessId business,
 // message is sent with them, after that.
 Result<std::vector<Media>> take_media(Transaction& transaction, domain::BusinessId business,
                                       std::span<const Uuid> ids);
+// The same for somebody on a web page: only what was uploaded from there, by them, or by nobody who
+// said so and sent by nobody yet.
+struct PageSender {
+  std::string embed;
+  Uuid visitor;
+};
+Result<std::vector<Media>> take_page_media(Transaction& transaction, domain::BusinessId business,
+                                           const PageSender& sender, std::span<const Uuid> ids);
 // The key of a message's row.
 struct MessageKey {
   domain::ConversationId conversation;
