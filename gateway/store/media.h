@@ -61,10 +61,10 @@ struct NewMedia {
   std::string_view body;
 };
 enum class UploadOutcome { stored, no_conversation, too_much };
-// All or none. too_much: what the business has uploaded and not sent yet would be over
-// `most_unused_bytes`.
+// All or none, for a message of the conversation, or without one for any purpose. too_much: what
+// the business has uploaded and not sent yet would be over `most_unused_bytes`.
 Result<UploadOutcome> insert_uploads(Session& db, domain::BusinessId business,
-                                     domain::ConversationId conversation,
+                                     const std::optional<domain::ConversationId>& conversation,
                                      std::span<const NewMedia> files,
                                      std::int64_t most_unused_bytes);
 // The ready ones among these files, kept from being swept until the transaction ends and, where a
