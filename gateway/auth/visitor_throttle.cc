@@ -11,6 +11,8 @@ namespace {
 
 constexpr double kLoopbackRoom = 50;
 constexpr double kMinuteMs = 60'000;
+// Less than a whole token by no more than what adding up leaves.
+constexpr double kWhole = 1 - 1e-9;
 
 }  // namespace
 
@@ -52,7 +54,7 @@ std::optional<std::int64_t> VisitorThrottle::take(Buckets& buckets, std::string 
   bucket.tokens =
       std::min(burst, bucket.tokens + per_ms * static_cast<double>(now - bucket.filled_ms));
   bucket.filled_ms = now;
-  if (bucket.tokens < 1) {
+  if (bucket.tokens < kWhole) {
     return static_cast<std::int64_t>(std::ceil((1 - bucket.tokens) / per_ms));
   }
   bucket.tokens -= 1;
