@@ -204,8 +204,8 @@ void Api::dispatch(const CallPtr& call, std::size_t route) {
       break;
     }
     case Access::visitor: {
-      auto visitor = context_->visitor_tokens.verify_header(
-          call->request().header("authorization"), context_->clock.now_ms());
+      auto visitor = context_->visitor_tokens.verify_header(call->request().header("authorization"),
+                                                            context_->clock.now_ms());
       if (!visitor) {
         call->answer(failed(visitor.error(), "auth"));
         return;

@@ -1,4 +1,5 @@
-// The cursors of lists, opaque to clients: microseconds, (sequence,) id. Pure functions, any thread.
+// The cursors of lists, opaque to clients: microseconds, (sequence,) id. Pure functions, any
+// thread.
 #ifndef GATEWAY_API_CURSORS_H_
 #define GATEWAY_API_CURSORS_H_
 

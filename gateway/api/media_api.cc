@@ -15,7 +15,6 @@
 namespace gateway::api {
 namespace {
 
-
 // A file may be taken back at any time: a browser asks again after five minutes.
 constexpr std::string_view kCacheControl = "private, max-age=300";
 // Shown in a tab of its own, a file has no script, no style and no origin.
@@ -118,8 +117,7 @@ Answer upload_files(const ApiContext& context, store::Session& db, const Call& c
   if (upload.refusal) return *upload.refusal;
   // A file is in memory twice more on its way into the database.
   if (!context.media_bytes->take(2 * upload.bytes)) return busy();
-  auto stored =
-      store::insert_uploads(db, business, *conversation, upload.rows(), kMostUnusedBytes);
+  auto stored = store::insert_uploads(db, business, *conversation, upload.rows(), kMostUnusedBytes);
   context.media_bytes->give(2 * upload.bytes);
   if (!stored) return failed(stored.error(), "api");
   if (*stored == store::UploadOutcome::no_conversation) return no_conversation;

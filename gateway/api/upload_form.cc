@@ -41,9 +41,8 @@ UploadForm read_upload(const ApiContext& context, const http::Request& request,
       return upload;
     }
     if (upload.files.size() == rule.files) {
-      wrong(rule.files == 1
-                ? "must not occur more than once"
-                : "must not occur more than " + std::to_string(rule.files) + " times");
+      wrong(rule.files == 1 ? "must not occur more than once"
+                            : "must not occur more than " + std::to_string(rule.files) + " times");
       return upload;
     }
     upload.bytes += part.body.size();

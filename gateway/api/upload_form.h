@@ -1,5 +1,5 @@
-// Files of a multipart/form-data request, as every upload of the API takes them: parts named "file".
-// Values of one request; the bodies lie in it.
+// Files of a multipart/form-data request, as every upload of the API takes them: parts named
+// "file". Values of one request; the bodies lie in it.
 #ifndef GATEWAY_API_UPLOAD_FORM_H_
 #define GATEWAY_API_UPLOAD_FORM_H_
 

@@ -49,7 +49,8 @@ struct AtDoor {
   Answer refusal;
 };
 AtDoor enter(const ApiContext& context, store::Session& db, const Call& call) {
-  if (const auto wait = context.visitor_throttle.call(call.address())) return {{}, slow_down(*wait)};
+  if (const auto wait = context.visitor_throttle.call(call.address()))
+    return {{}, slow_down(*wait)};
   const auto id = domain::EmbedId::parse(call.params["widget_id"]);
   if (!id) return {{}, no_embed()};
   auto door = context.visitors.admit(db, *id, origin_of(call));
@@ -64,7 +65,8 @@ struct Recognized {
   Answer refusal;
 };
 Recognized recognize(const ApiContext& context, store::Session& db, const Call& call) {
-  if (const auto wait = context.visitor_throttle.call(call.address())) return {{}, slow_down(*wait)};
+  if (const auto wait = context.visitor_throttle.call(call.address()))
+    return {{}, slow_down(*wait)};
   const auto id = domain::EmbedId::parse(call.params["widget_id"]);
   if (!id || *id != call.visitor->embed) {
     return {{}, refused(Errc::unauthorized, "The visitor token is of another widget")};
@@ -282,8 +284,8 @@ Answer open_visitor_session(const ApiContext& context, store::Session& db, const
   if (!at.door) return std::move(at.refusal);
   Fields fields(with_body(call.request()));
   visitors::SessionRequest request;
-  request.token = fields.maybe_text("token", {0, auth::VisitorTokens::kMaxTokenBytes, false})
-                      .value_or("");
+  request.token =
+      fields.maybe_text("token", {0, auth::VisitorTokens::kMaxTokenBytes, false}).value_or("");
   request.user_id =
       fields.maybe_text("user_id", {1, visitors::kMaxUserIdBytes, false}).value_or("");
   request.user_hash = fields.maybe_text("user_hash", {1, kMaxHashBytes, false}).value_or("");
@@ -409,8 +411,8 @@ Answer rate_as_visitor(const ApiContext& context, store::Session& db, const Call
   auto comment = fields.maybe_text("comment", {0, visitors::kMaxCommentCharacters, true});
   if (!fields.valid()) return invalid(Errc::unprocessable, fields.take_errors());
   if (comment && comment->empty()) comment.reset();
-  auto rated = context.visitors.rate(db, *caller.guest, static_cast<int>(*score),
-                                     std::move(comment));
+  auto rated =
+      context.visitors.rate(db, *caller.guest, static_cast<int>(*score), std::move(comment));
   if (!rated) return failed(rated.error(), "api");
   if (!*rated) return from(rated->refusal());
   sdk::json::Writer body;
@@ -442,8 +444,8 @@ Answer upload_as_member(const ApiContext& context, store::Session& db, const aut
   if (!identity) return failed(identity.error(), "auth");
   if (!identity->business) return refused(Errc::not_found, "Business not found");
   if (!context.media_bytes->take(2 * upload.bytes)) return busy();
-  auto stored = store::insert_uploads(db, *identity->business, std::nullopt, upload.rows(),
-                                      kMostUnusedBytes);
+  auto stored =
+      store::insert_uploads(db, *identity->business, std::nullopt, upload.rows(), kMostUnusedBytes);
   context.media_bytes->give(2 * upload.bytes);
   if (!stored) return failed(stored.error(), "api");
   if (*stored != store::UploadOutcome::stored) return too_much_unsent();

@@ -36,8 +36,7 @@ struct VisitorLimits {
 
 class VisitorThrottle {
  public:
-  VisitorThrottle(const Clock& clock, VisitorLimits limits)
-      : clock_(clock), limits_(limits) {}
+  VisitorThrottle(const Clock& clock, VisitorLimits limits) : clock_(clock), limits_(limits) {}
 
   // Absent: go on. Otherwise refused, and the milliseconds to wait.
   std::optional<std::int64_t> call(std::string_view address);

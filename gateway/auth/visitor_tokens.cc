@@ -36,8 +36,7 @@ std::optional<VisitorClaims> read_claims(std::string_view json, std::string_view
   const auto issued = root["iat"].integer();
   const auto expires = root["exp"].integer();
   if (!business || !embed || !visitor || !issued || !expires) return std::nullopt;
-  if (*issued < 0 || *expires <= *issued ||
-      *expires - *issued > VisitorTokens::kLifeSeconds) {
+  if (*issued < 0 || *expires <= *issued || *expires - *issued > VisitorTokens::kLifeSeconds) {
     return std::nullopt;
   }
   return VisitorClaims{*business, *embed, *visitor, *issued, *expires};

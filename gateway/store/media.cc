@@ -153,9 +153,9 @@ Result<std::vector<Media>> take_page_media(Transaction& transaction, domain::Bus
       "   and (x.visitor_id = $4 or (x.visitor_id is null and x.used_at is null))"
       "  order by x.id for no key update) as taken"
       " where f.tenant_id = $1 and f.id = taken.id returning " MEDIA_COLUMNS;
-  return read_rows(transaction.run({kTake,
-                                    {business, std::vector<Uuid>(ids.begin(), ids.end()),
-                                     sender.embed, sender.visitor}}));
+  return read_rows(transaction.run(
+      {kTake,
+       {business, std::vector<Uuid>(ids.begin(), ids.end()), sender.embed, sender.visitor}}));
 }
 
 Result<> use_media(Transaction& transaction, domain::BusinessId business, const MessageKey& message,

@@ -15,8 +15,8 @@ constexpr int kMostUnread = 100;
 // Embeds -----------------------------------------------------------------------------------------
 
 // The columns of read_widget(), in its order. All widgets of a business share its oldest channel.
-#define WIDGET_EMBED_COLUMNS                                                                   \
-  "w.id, w.tenant_id, w.domain, (select c.id from channel c where c.tenant_id = w.tenant_id"   \
+#define WIDGET_EMBED_COLUMNS                                                                 \
+  "w.id, w.tenant_id, w.domain, (select c.id from channel c where c.tenant_id = w.tenant_id" \
   "  and c.type = 'widget' and c.is_active order by c.created_at, c.id limit 1)"
 
 Embed read_widget(const Rows& rows, int row) {
@@ -65,8 +65,8 @@ Result<std::optional<Embed>> read_embed(Result<Rows> rows, const domain::EmbedId
 // Visitors ---------------------------------------------------------------------------------------
 
 // The columns of read_visitor(), in its order.
-#define VISITOR_COLUMNS                                                                      \
-  "v.id, v.external_id, v.name, v.email, v.contact_id, v.conversation_id,"                  \
+#define VISITOR_COLUMNS                                                    \
+  "v.id, v.external_id, v.name, v.email, v.contact_id, v.conversation_id," \
   " (extract(epoch from v.read_at) * 1000000)::bigint, v.revoked_at is not null"
 
 Visitor read_visitor(const Rows& rows, int row, const domain::EmbedId& embed) {
@@ -110,8 +110,8 @@ Result<std::optional<Embed>> find_embed(Session& db, const domain::EmbedId& id) 
   static constexpr const char* kWidget = "select resolve_widget($1)";
   static constexpr const char* kWebchat = "select resolve_webchat($1)";
   const auto widget = id.widget();
-  auto tenant = db.run(Scope::none(),
-                       widget ? Query{kWidget, {*widget}} : Query{kWebchat, {id.text()}});
+  auto tenant =
+      db.run(Scope::none(), widget ? Query{kWidget, {*widget}} : Query{kWebchat, {id.text()}});
   if (!tenant) return std::move(tenant).error();
   if (tenant->is_null(0, 0)) return std::optional<Embed>();
   return find_embed(db, tenant->id<domain::BusinessId>(0, 0), id);
@@ -156,9 +156,9 @@ Result<bool> put_embed_secret(Session& db, domain::BusinessId business,
       " or exists (select from webchat w where w.tenant_id = $1 and w.id = $2)"
       " on conflict (tenant_id, embed_id) do update set id = excluded.id,"
       " sealed = excluded.sealed, created_at = now()";
-  auto done = db.run(Scope::of(business), Query{kPut,
-                                                {business, embed.text(), secret.id, secret.sealed,
-                                                 embed.widget()}});
+  auto done =
+      db.run(Scope::of(business),
+             Query{kPut, {business, embed.text(), secret.id, secret.sealed, embed.widget()}});
   if (!done) return std::move(done).error();
   return done->affected() == 1;
 }
@@ -229,8 +229,8 @@ Result<std::optional<Visitor>> describe_visitor(Session& db, domain::BusinessId 
   }
   auto taken = take_visitor(*transaction, business, embed, visitor);
   if (!taken || !*taken) return taken;
-  const bool is_somebody_else = details.external_id && (*taken)->external_id &&
-                                (*taken)->external_id != details.external_id;
+  const bool is_somebody_else =
+      details.external_id && (*taken)->external_id && (*taken)->external_id != details.external_id;
   if (is_somebody_else || (*taken)->is_revoked) {
     visitor = fresh;
     taken = take_visitor(*transaction, business, embed, visitor);
@@ -360,9 +360,9 @@ Result<int> visitor_unread(Session& db, domain::BusinessId business, const Visit
       "  '-infinity')"
       " and m.sender_type in (1, 2) and m.kind = 0 and m.deleted_at is null limit $4::integer) x";
   if (!visitor.conversation) return 0;
-  auto rows = db.run(Scope::of(business), Query{kCount,
-                                                {business, *visitor.conversation,
-                                                 visitor.read_us, kMostUnread}});
+  auto rows =
+      db.run(Scope::of(business),
+             Query{kCount, {business, *visitor.conversation, visitor.read_us, kMostUnread}});
   if (!rows) return std::move(rows).error();
   return static_cast<int>(rows->integer(0, 0));
 }
@@ -415,10 +415,9 @@ Result<bool> rate_conversation(Session& db, domain::BusinessId business,
       "  insert into realtime_event (tenant_id, conversation_id, kind)"
       "  select $1, r.id, 2 from rated r"
       ") select count(*) from rated";
-  auto rows = db.run(Scope::of(business),
-                     Query{kRate,
-                           {business, conversation, csat.score, csat.comment,
-                            TimestampMs{csat.at_ms}}});
+  auto rows = db.run(
+      Scope::of(business),
+      Query{kRate, {business, conversation, csat.score, csat.comment, TimestampMs{csat.at_ms}}});
   if (!rows) return std::move(rows).error();
   return rows->integer(0, 0) == 1;
 }

@@ -67,8 +67,8 @@ struct Visitor {
 // Absent: who has neither written nor been named has no row.
 Result<std::optional<Visitor>> find_visitor(Session& db, domain::BusinessId business,
                                             const domain::EmbedId& embed, const Uuid& id);
-// The row, made where there is none, locked until the transaction ends. Absent: a visitor of another
-// embed has this id.
+// The row, made where there is none, locked until the transaction ends. Absent: a visitor of
+// another embed has this id.
 Result<std::optional<Visitor>> take_visitor(Transaction& transaction, domain::BusinessId business,
                                             const domain::EmbedId& embed, const Uuid& id);
 
@@ -79,8 +79,8 @@ struct VisitorDetails {
   std::optional<std::string> external_id;  // proven
 };
 // Notes the details of a visitor and their contact; absent ones stay. With an external id it is the
-// embed's visitor of this id, whoever `id` is. Where there is none yet, `id` becomes them if that is
-// anonymous, else `fresh` does. Absent as in take_visitor.
+// embed's visitor of this id, whoever `id` is. Where there is none yet, `id` becomes them if that
+// is anonymous, else `fresh` does. Absent as in take_visitor.
 Result<std::optional<Visitor>> describe_visitor(Session& db, domain::BusinessId business,
                                                 const domain::EmbedId& embed, const Uuid& id,
                                                 const Uuid& fresh, const VisitorDetails& details);

@@ -8,11 +8,11 @@ namespace gateway::store {
 namespace {
 
 // The columns of read(), in its order.
-#define WEBCHAT_COLUMNS                                                                   \
-  "w.id, w.tenant_id, w.channel_id, w.created_by, to_json(w.allowed_domains)::text,"      \
+#define WEBCHAT_COLUMNS                                                                     \
+  "w.id, w.tenant_id, w.channel_id, w.created_by, to_json(w.allowed_domains)::text,"        \
   " w.icon, (select coalesce(f.file_name, '') from media f where f.tenant_id = w.tenant_id" \
-  "  and f.id = w.icon), w.is_enabled, w.fields::text,"                                   \
-  " floor(extract(epoch from w.created_at) * 1000)::bigint,"                              \
+  "  and f.id = w.icon), w.is_enabled, w.fields::text,"                                     \
+  " floor(extract(epoch from w.created_at) * 1000)::bigint,"                                \
   " floor(extract(epoch from w.updated_at) * 1000)::bigint"
 
 Result<Webchat> read(const Rows& rows, int row) {
@@ -74,10 +74,10 @@ Result<WebchatCreated> create_webchat(Session& db, const domain::Plans& plans,
     if (!copied) return std::move(copied).error();
     if (!*copied) return WebchatCreated{};
   }
-  auto rows = transaction->run({kInsert,
-                                {business, webchat.id.text(), webchat.channel.id,
-                                 webchat.created_by, webchat.allowed_domains, icon_of(icon),
-                                 webchat.is_enabled, Json{webchat.fields}}});
+  auto rows = transaction->run(
+      {kInsert,
+       {business, webchat.id.text(), webchat.channel.id, webchat.created_by,
+        webchat.allowed_domains, icon_of(icon), webchat.is_enabled, Json{webchat.fields}}});
   if (!rows) return std::move(rows).error();
   auto made = read(*rows, 0);
   if (!made) return std::move(made).error();

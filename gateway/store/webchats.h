@@ -1,5 +1,5 @@
-// Webchat configurations (schemas/sql/0007_visitors.sql). Free functions on the caller's Session, on
-// its thread.
+// Webchat configurations (schemas/sql/0007_visitors.sql). Free functions on the caller's Session,
+// on its thread.
 #ifndef GATEWAY_STORE_WEBCHATS_H_
 #define GATEWAY_STORE_WEBCHATS_H_
 

@@ -220,9 +220,9 @@ Result<Answered<OpenedSession>> Visitors::open_session(store::Session& db, const
   }
   const auto now_s = clock_.now_ms() / 1000;
   const auto expires_s = now_s + auth::VisitorTokens::kLifeSeconds;
-  return Opened(OpenedSession{
-      visitor.id, tokens_.sign({business, door.embed.id, visitor.id, now_s, expires_s}),
-      expires_s * 1000, visitor.conversation});
+  return Opened(OpenedSession{visitor.id,
+                              tokens_.sign({business, door.embed.id, visitor.id, now_s, expires_s}),
+                              expires_s * 1000, visitor.conversation});
 }
 
 Result<Answered<store::Message>> Visitors::write(store::Session& db, const Guest& guest,
@@ -238,12 +238,11 @@ Result<Answered<store::Message>> Visitors::write_once(store::Session& db, const 
   using Written = Answered<store::Message>;
   const auto business = guest.door.embed.business;
   if (message.content.empty() && message.files.empty()) {
-    return Written(wrong(Errc::unprocessable, "content",
-                         "is required where there are no attachments"));
+    return Written(
+        wrong(Errc::unprocessable, "content", "is required where there are no attachments"));
   }
   if (message.files.size() > kMaxFiles) {
-    return Written(
-        wrong(Errc::unprocessable, "attachments", "must have at most 10 entries"));
+    return Written(wrong(Errc::unprocessable, "attachments", "must have at most 10 entries"));
   }
   auto transaction = db.begin(store::Scope::of(business));
   if (!transaction) return std::move(transaction).error();
@@ -253,12 +252,10 @@ Result<Answered<store::Message>> Visitors::write_once(store::Session& db, const 
   if (!*embed || !(*embed)->is_enabled || (*embed)->channel != guest.door.channel) {
     return Written(no_embed());
   }
-  auto visitor =
-      store::take_visitor(*transaction, business, guest.door.embed.id, guest.visitor.id);
+  auto visitor = store::take_visitor(*transaction, business, guest.door.embed.id, guest.visitor.id);
   if (!visitor) return std::move(visitor).error();
   if (!*visitor || (*visitor)->is_revoked) return Written(revoked());
-  if (auto linked =
-          store::link_contact(*transaction, business, guest.door.channel, **visitor);
+  if (auto linked = store::link_contact(*transaction, business, guest.door.channel, **visitor);
       !linked) {
     return std::move(linked).error();
   }
@@ -279,24 +276,25 @@ Result<Answered<store::Message>> Visitors::write_once(store::Session& db, const 
   auto stored = store::ingest_resolve(*transaction, rows);
   if (!stored) return std::move(stored).error();
   if (stored->empty()) {
-    auto before = store::find_written(*transaction, business, guest.door.channel, guest.visitor.id,
-                                      row.key);
+    auto before =
+        store::find_written(*transaction, business, guest.door.channel, guest.visitor.id, row.key);
     if (!before) return std::move(before).error();
     if (!*before) return fail(Errc::internal, "a visitor's message is marked and not there");
     return Written(**std::move(before));
   }
   const auto& place = stored->front();
-  auto wrote = store::visitor_wrote(*transaction, business, **visitor, place.contact,
-                                    place.conversation);
+  auto wrote =
+      store::visitor_wrote(*transaction, business, **visitor, place.contact, place.conversation);
   if (!wrote) return std::move(wrote).error();
   if (!message.files.empty()) {
-    auto used = store::use_media(
-        *transaction, business, {place.conversation, row.sort_at_ms * 1000, row.sort_seq, row.id},
-        message.files);
+    auto used = store::use_media(*transaction, business,
+                                 {place.conversation, row.sort_at_ms * 1000, row.sort_seq, row.id},
+                                 message.files);
     if (!used) return std::move(used).error();
   }
-  auto read = store::find_message(*transaction, business, place.conversation,
-                                  store::MessagePosition{row.sort_at_ms * 1000, row.sort_seq, row.id});
+  auto read =
+      store::find_message(*transaction, business, place.conversation,
+                          store::MessagePosition{row.sort_at_ms * 1000, row.sort_seq, row.id});
   if (!read) return std::move(read).error();
   if (!*read) return fail(Errc::internal, "a visitor's new message cannot be read");
   if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
@@ -318,8 +316,8 @@ Result<Answered<store::Csat>> Visitors::rate(store::Session& db, const Guest& gu
     return Rated(wrong(Errc::unprocessable, "score", "must be a number from 1 to 5"));
   }
   store::Csat csat{score, std::move(comment), clock_.now_ms()};
-  auto rated = store::rate_conversation(db, guest.door.embed.business,
-                                        *guest.visitor.conversation, csat);
+  auto rated =
+      store::rate_conversation(db, guest.door.embed.business, *guest.visitor.conversation, csat);
   if (!rated) return std::move(rated).error();
   if (!*rated) {
     return Rated(Refusal{Errc::conflict,
@@ -336,8 +334,7 @@ Result<std::optional<History>> Visitors::history(
   using Found = std::optional<History>;
   if (!guest.visitor.conversation) return Found();
   const auto business = guest.door.embed.business;
-  auto thread =
-      store::find_conversation(db, business, *guest.visitor.conversation, limit, before);
+  auto thread = store::find_conversation(db, business, *guest.visitor.conversation, limit, before);
   if (!thread) return std::move(thread).error();
   if (!*thread) return Found();
   auto unread = store::visitor_unread(db, business, guest.visitor);
@@ -355,8 +352,8 @@ Result<std::optional<History>> Visitors::history(
 
 Result<bool> Visitors::owns(store::Session& db, const Guest& guest,
                             domain::ConversationId conversation) const {
-  auto visitor = store::find_visitor(db, guest.door.embed.business, guest.door.embed.id,
-                                     guest.visitor.id);
+  auto visitor =
+      store::find_visitor(db, guest.door.embed.business, guest.door.embed.id, guest.visitor.id);
   if (!visitor) return std::move(visitor).error();
   return *visitor && !(*visitor)->is_revoked && (*visitor)->conversation == conversation;
 }
@@ -368,8 +365,7 @@ Result<std::string> Visitors::message_json(store::Session& db, domain::BusinessI
   return views->json(message);
 }
 
-Result<std::optional<Secret>> Visitors::mint_secret(store::Session& db,
-                                                    domain::BusinessId business,
+Result<std::optional<Secret>> Visitors::mint_secret(store::Session& db, domain::BusinessId business,
                                                     const domain::EmbedId& embed) const {
   auto random = auth::random_bytes(kSecretBytes);
   if (!random) return std::move(random).error();

@@ -90,8 +90,8 @@ struct NewMessage {
 
 struct History {
   store::Conversation conversation;
-  int unread = 0;                         // of agents' messages
-  std::vector<store::Message> messages;   // oldest first, only those for visitors
+  int unread = 0;                                 // of agents' messages
+  std::vector<store::Message> messages;           // oldest first, only those for visitors
   std::optional<store::MessagePosition> earlier;  // there may be more before this
 };
 

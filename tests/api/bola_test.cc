@@ -336,13 +336,12 @@ BOOST_AUTO_TEST_CASE(visitors_of_one_widget_see_nothing_of_each_other) {
 
 BOOST_AUTO_TEST_CASE(the_database_itself_shows_nothing_without_a_tenant) {
   make("a.example");
-  for (const char* sql :
-       {"select count(*) from channel", "select count(*) from conversation",
-        "select count(*) from message", "select count(*) from widget",
-        "select count(*) from business", "select count(*) from membership",
-        "select count(*) from usage_counter", "select count(*) from idempotency_key",
-        "select count(*) from webchat", "select count(*) from visitor",
-        "select count(*) from embed_secret"}) {
+  for (const char* sql : {"select count(*) from channel", "select count(*) from conversation",
+                          "select count(*) from message", "select count(*) from widget",
+                          "select count(*) from business", "select count(*) from membership",
+                          "select count(*) from usage_counter",
+                          "select count(*) from idempotency_key", "select count(*) from webchat",
+                          "select count(*) from visitor", "select count(*) from embed_secret"}) {
     const auto rows = database.gateway.run({}, gateway::store::Query{sql, {}});
     BOOST_TEST_REQUIRE(rows.has_value(), test_support::why(rows));
     BOOST_TEST(rows->integer(0, 0) == 0, sql);

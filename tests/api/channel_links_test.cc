@@ -20,8 +20,7 @@ BOOST_AUTO_TEST_SUITE(channel_links)
 BOOST_AUTO_TEST_CASE(a_known_name_is_a_link_of_its_platform) {
   BOOST_TEST(link("telegram", "{}", R"({"account":"71","username":"acme_bot"})") ==
              "https://t.me/acme_bot");
-  BOOST_TEST(link("instagram", "{}", R"({"username":"acme.shop"})") ==
-             "https://ig.me/m/acme.shop");
+  BOOST_TEST(link("instagram", "{}", R"({"username":"acme.shop"})") == "https://ig.me/m/acme.shop");
   BOOST_TEST(link("line", "{}", R"({"basic_id":"@acme"})") == "https://line.me/R/ti/p/%40acme");
   BOOST_TEST(link("email", R"({"address":"help+shop@acme.com"})", "{}") ==
              "mailto:help%2Bshop@acme.com");

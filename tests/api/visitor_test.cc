@@ -62,8 +62,7 @@ struct Fixture : World {
     return call(method, "/api/v1/conversations/" + conversation + what, ada.token, body);
   }
   Result answer(const std::string& conversation, const std::string& content) {
-    const auto sent =
-        agent("POST", conversation, "/messages", "{\"content\":\"" + content + "\"}");
+    const auto sent = agent("POST", conversation, "/messages", "{\"content\":\"" + content + "\"}");
     BOOST_TEST_REQUIRE(sent.status == 201, sent.body);
     return sent;
   }
@@ -84,8 +83,7 @@ struct Fixture : World {
                 {{"Content-Type", form.content_type}});
   }
   std::string secret() {
-    const auto minted =
-        call("POST", "/api/v1/widget/" + acme + "/identity-secret", ada.token);
+    const auto minted = call("POST", "/api/v1/widget/" + acme + "/identity-secret", ada.token);
     BOOST_TEST_REQUIRE(minted.status == 201, minted.body);
     return minted.text("identity_secret");
   }
@@ -145,8 +143,8 @@ BOOST_AUTO_TEST_CASE(a_webchats_embed_shows_its_public_fields_and_no_others) {
 }
 
 BOOST_AUTO_TEST_CASE(an_embed_that_is_none_or_takes_nobody_is_404) {
-  for (const std::string& id : {random_id(), std::string("67d3a0b0c0d0e0f0a0b0c0d0"),
-                                std::string("x")}) {
+  for (const std::string& id :
+       {random_id(), std::string("67d3a0b0c0d0e0f0a0b0c0d0"), std::string("x")}) {
     BOOST_TEST(call("GET", path("embed", id)).status == 404, id);
     BOOST_TEST(session({}, id).status == 404, id);
   }
@@ -302,9 +300,8 @@ BOOST_AUTO_TEST_CASE(whoever_cannot_prove_it_is_refused_and_nothing_is_written) 
   }
   BOOST_TEST(value("select count(*) from visitor") == "0");
   auto upper = proof(key, "u-1");
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](char c) {
-    return c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c;
-  });
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c; });
   BOOST_TEST(session(named("u-1", upper)).status == 201);
 }
 
@@ -345,9 +342,9 @@ BOOST_AUTO_TEST_CASE(a_person_who_writes_by_two_embeds_is_one_contact) {
   const auto there = session(named("u-1", proof(chat_key, "u-1")), chat);
   BOOST_TEST(here.text("visitor_id") != there.text("visitor_id"));
   say({here.text("visitor_id"), here.text("token")}, "by the widget");
-  BOOST_TEST(call("POST", path("messages", chat), there.text("token"),
-                  R"({"content":"by the webchat"})")
-                 .status == 201);
+  BOOST_TEST(
+      call("POST", path("messages", chat), there.text("token"), R"({"content":"by the webchat"})")
+          .status == 201);
   BOOST_TEST(value("select count(*) from contact") == "1");
   BOOST_TEST(value("select count(*) from conversation") == "2");
 }
@@ -360,8 +357,8 @@ BOOST_AUTO_TEST_CASE(the_secret_is_the_owners_and_sealed_at_rest) {
   BOOST_TEST(call("POST", path_of(acme), member(ada, Role::agent).token).status == 403);
   BOOST_TEST(call("POST", path_of(acme), owner("pro").token).status == 404);
   BOOST_TEST(call("POST", path_of(random_id()), ada.token).status == 404);
-  BOOST_TEST(value("select position('" + key + "' in encode(sealed, 'escape')) from embed_secret") ==
-             "0");
+  BOOST_TEST(
+      value("select position('" + key + "' in encode(sealed, 'escape')) from embed_secret") == "0");
 }
 
 // Writing ----------------------------------------------------------------------------------------
@@ -491,14 +488,15 @@ BOOST_AUTO_TEST_CASE(a_file_is_uploaded_sent_and_seen_by_both_sides) {
   BOOST_TEST(theirs["id"].text_or("") == id);
   BOOST_TEST(theirs["url"].text_or("") == url);
   // It stays as long as its message.
-  value("with aged as (update media set created_at = now() - interval '9 days', checked_at = now()"
-        " - interval '9 days' returning 1) select count(*) from aged");
+  value(
+      "with aged as (update media set created_at = now() - interval '9 days', checked_at = now()"
+      " - interval '9 days' returning 1) select count(*) from aged");
   value("select sweep_media(24, 24, 100)");
   BOOST_TEST(value("select count(*) from media") == "1");
   // By its address too, and in the conversation that there is now.
   const auto second = upload(who, "q.txt", "hello");
-  const auto by_url = write(
-      who, R"({"attachments":[")" + std::string(second["urls"].at(0).text_or("")) + "\"]}");
+  const auto by_url =
+      write(who, R"({"attachments":[")" + std::string(second["urls"].at(0).text_or("")) + "\"]}");
   BOOST_TEST(by_url.status == 201, by_url.body);
 }
 
@@ -529,8 +527,9 @@ BOOST_AUTO_TEST_CASE(what_a_visitor_uploads_and_does_not_send_is_bounded_and_goe
   BOOST_TEST(upload(who, "3.bin", large).status == 429);
   // Another visitor still may, and agents do not pay for it.
   BOOST_TEST(upload(visitor(), "a.txt", "a").status == 201);
-  value("with aged as (update media set created_at = now() - interval '25 hours' returning 1)"
-        " select count(*) from aged");
+  value(
+      "with aged as (update media set created_at = now() - interval '25 hours' returning 1)"
+      " select count(*) from aged");
   value("select sweep_media(24, 24, 100)");
   BOOST_TEST(value("select count(*) from media") == "0");
 }
@@ -547,14 +546,15 @@ BOOST_AUTO_TEST_CASE(a_visitor_sees_the_answers_and_nothing_that_is_for_agents) 
   BOOST_TEST(seen["messages"].at(1)["sender_type"].text_or("") == "agent");
   BOOST_TEST(seen["conversation"]["id"].text_or("") == conversation);
   BOOST_TEST(seen["conversation"]["unread"].integer().value() == 1);
-  for (const std::string& hidden : {ada.id.text(), ada.email, "sender_id"s, "metadata"s,
-                                    "assignee"s}) {
+  for (const std::string& hidden :
+       {ada.id.text(), ada.email, "sender_id"s, "metadata"s, "assignee"s}) {
     BOOST_TEST(seen.body.find(hidden) == std::string::npos, hidden);
   }
   // A notice is for agents; what was taken back has no text any more.
-  value("with n as (update message set kind = 3 where content = 'hello' returning 1),"
-        " d as (update message set deleted_at = now() where content like 'How%' returning 1)"
-        " select 1");
+  value(
+      "with n as (update message set kind = 3 where content = 'hello' returning 1),"
+      " d as (update message set deleted_at = now() where content like 'How%' returning 1)"
+      " select 1");
   const auto later = history(who);
   BOOST_TEST((contents(later) == std::vector<std::string>{""}));
   BOOST_TEST(later["messages"].at(0)["deleted_at"].is_string());
@@ -570,8 +570,8 @@ BOOST_AUTO_TEST_CASE(earlier_messages_come_by_link_and_by_a_messages_id) {
   const auto begin = link.find("/conversation?") + 13;
   const auto older = history(who, link.substr(begin, link.find('>') - begin));
   BOOST_TEST((contents(older) == std::vector<std::string>{"1", "2"}));
-  BOOST_TEST((contents(history(who, "?limit=2&before=" + said[3])) ==
-              std::vector<std::string>{"1", "2"}));
+  BOOST_TEST(
+      (contents(history(who, "?limit=2&before=" + said[3])) == std::vector<std::string>{"1", "2"}));
   BOOST_TEST(history(who, "?before=" + said[0]).body.find("\"messages\":[]") != std::string::npos);
   BOOST_TEST(history(who).header("link").empty());
   for (const std::string query : {"?limit=0", "?limit=x", "?before=x"}) {

@@ -25,8 +25,9 @@ const std::string kFull = R"({
   "primaryColor": "#1F2937", "secondaryColor": "#3B82F6", "promptId": "65b2a1c3d4e5f6a7b8c9d0e1",
   "allowedDomains": ["https://example.com"], "pipelineId": "66f0a0b0c0d0e0f0a0b0c0d0",
   "initialStage": "new", "isAutopilot": true, "isEnabled": true})";
-constexpr const char* kRequired[] = {"name",     "backgroundColor", "primaryColor", "secondaryColor",
-                                     "promptId", "allowedDomains",  "initialStage"};
+constexpr const char* kRequired[] = {"name",           "backgroundColor", "primaryColor",
+                                     "secondaryColor", "promptId",        "allowedDomains",
+                                     "initialStage"};
 
 struct Fixture : World {
   Person ada = owner("pro");
@@ -137,9 +138,9 @@ BOOST_AUTO_TEST_CASE(an_update_changes_what_it_names_and_keeps_the_rest) {
 
 BOOST_AUTO_TEST_CASE(every_field_of_the_page_can_be_set) {
   const auto id = created();
-  for (const char* name : {"name", "description", "starterMessage", "statusText",
-                           "csatThankYouMessage", "promptId", "pipelineId", "pipelineStage",
-                           "initialStage"}) {
+  for (const char* name :
+       {"name", "description", "starterMessage", "statusText", "csatThankYouMessage", "promptId",
+        "pipelineId", "pipelineStage", "initialStage"}) {
     const auto done = put(id, "{\""s + name + "\":\"Other words\"}");
     BOOST_TEST(done["data"][name].text_or("") == "Other words", name);
   }
@@ -174,8 +175,9 @@ BOOST_AUTO_TEST_CASE(domains_are_kept_as_browsers_write_them_and_nonsense_is_nam
   const auto id = created();
   const auto done = put(id, R"({"allowedDomains":["https://Bücher.example/shop","*.Acme.com",
                                 "acme.com:8443","http://[::1]:3000"]})");
-  BOOST_TEST(done["data"]["allowedDomains"].dump() ==
-             R"(["https://xn--bcher-kva.example","*.acme.com","acme.com:8443","http://[::1]:3000"])");
+  BOOST_TEST(
+      done["data"]["allowedDomains"].dump() ==
+      R"(["https://xn--bcher-kva.example","*.acme.com","acme.com:8443","http://[::1]:3000"])");
   for (const std::string domain : {"", "ftp://acme.com", "*", "*.com", "a b", "https://u@acme.com",
                                    "acme.com:", "acme.com:123456", "https://"}) {
     const auto wrong = put(id, "{\"allowedDomains\":[\"ok.example\",\"" + domain + "\"]}");
@@ -238,8 +240,8 @@ BOOST_AUTO_TEST_CASE(only_the_owner_writes_and_other_businesses_see_nothing) {
   const auto eve = owner("pro");
   BOOST_TEST(get(id, eve.token).status == 404);
   BOOST_TEST(call("PUT", "/api/webchats/" + id, eve.token, "{}").status == 404);
-  for (const std::string& other : {std::string("67d3a0b0c0d0e0f0a0b0c0d0"), random_id(),
-                                   std::string("x")}) {
+  for (const std::string& other :
+       {std::string("67d3a0b0c0d0e0f0a0b0c0d0"), random_id(), std::string("x")}) {
     BOOST_TEST(get(other, ada.token).status == 404, other);
   }
 }
@@ -263,8 +265,7 @@ BOOST_AUTO_TEST_CASE(an_icon_is_a_copy_served_by_an_address_that_expires) {
   BOOST_TEST(put(id, "{\"icon\":\"" + url + "\"}")["data"]["icon"].text_or("") == url);
   clock.advance(8LL * 24 * 3600'000);
   BOOST_TEST(call("GET", target(url)).status == 404);
-  const auto again = call("GET", "/api/webchats/" + id,
-                          tokens->issue(ada.id, std::nullopt, 1));
+  const auto again = call("GET", "/api/webchats/" + id, tokens->issue(ada.id, std::nullopt, 1));
   BOOST_TEST(again["data"]["icon"].text_or("") != url);
   BOOST_TEST(call("GET", target(std::string(again["data"]["icon"].text_or("")))).status == 200);
 }
@@ -274,8 +275,9 @@ BOOST_AUTO_TEST_CASE(an_icon_outlives_the_sweep_of_uploads_and_no_longer_than_it
   const auto key = key_of(upload("logo.png", kPng, ada.token));
   put(id, "{\"icon\":\"" + key + "\"}");
   const auto age = [this] {
-    value("with aged as (update media set created_at = now() - interval '9 days', checked_at ="
-          " now() - interval '9 days' returning 1) select count(*) from aged");
+    value(
+        "with aged as (update media set created_at = now() - interval '9 days', checked_at ="
+        " now() - interval '9 days' returning 1) select count(*) from aged");
     value("select sweep_media(24, 24, 100)");
   };
   age();

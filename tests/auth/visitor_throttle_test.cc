@@ -61,9 +61,9 @@ BOOST_AUTO_TEST_CASE(loopback_has_more_room) { BOOST_TEST(taken("127.0.0.1", 3'0
 
 BOOST_AUTO_TEST_CASE(a_full_table_goes_on_counting_and_does_not_grow) {
   for (int i = 0; i < 1'000; ++i) {
-    BOOST_TEST(!throttle.new_visitor("192.0." + std::to_string(i / 250) + "." +
-                                     std::to_string(i % 250))
-                    .has_value());
+    BOOST_TEST(
+        !throttle.new_visitor("192.0." + std::to_string(i / 250) + "." + std::to_string(i % 250))
+             .has_value());
   }
 }
 

@@ -39,14 +39,13 @@ std::string signed_with(const std::string& key, const std::string& json) {
 }
 // The claims with one member replaced, left out (empty) or added.
 std::string json_with(const std::string& name, const std::string& value) {
-  std::vector<std::pair<std::string, std::string>> members = {
-      {"v", "1"},
-      {"k", "\"k2\""},
-      {"b", "\"" + kBusiness + "\""},
-      {"w", "\"" + kWidget + "\""},
-      {"s", "\"" + kVisitor + "\""},
-      {"iat", std::to_string(kNow)},
-      {"exp", std::to_string(kNow + 3600)}};
+  std::vector<std::pair<std::string, std::string>> members = {{"v", "1"},
+                                                              {"k", "\"k2\""},
+                                                              {"b", "\"" + kBusiness + "\""},
+                                                              {"w", "\"" + kWidget + "\""},
+                                                              {"s", "\"" + kVisitor + "\""},
+                                                              {"iat", std::to_string(kNow)},
+                                                              {"exp", std::to_string(kNow + 3600)}};
   std::string json = "{";
   bool replaced = false;
   for (const auto& [key, text] : members) {
@@ -80,8 +79,7 @@ BOOST_AUTO_TEST_CASE(a_token_has_the_documented_form) {
   BOOST_TEST(sdk::from_base64url(token.substr(0, dot)).value() ==
              R"({"v":1,"k":"k2","b":")" + kBusiness + R"(","w":")" + kWidget + R"(","s":")" +
                  kVisitor + R"(","iat":1795000000,"exp":1797592000})");
-  BOOST_TEST(token.substr(dot + 1) ==
-             sdk::base64url(sdk::hmac_sha256(kKey, token.substr(0, dot))));
+  BOOST_TEST(token.substr(dot + 1) == sdk::base64url(sdk::hmac_sha256(kKey, token.substr(0, dot))));
 }
 
 BOOST_AUTO_TEST_CASE(a_token_of_the_key_before_holds_and_one_of_no_key_does_not) {
@@ -122,9 +120,9 @@ BOOST_AUTO_TEST_CASE(only_our_own_set_of_claims_is_taken) {
       {"w", "\"" + kWebchat + "0\""},
       {"s", "null"},
       {"iat", "1.5"},
-      {"iat", std::to_string(kNow + 120)},          // not yet
-      {"exp", std::to_string(kNow)},                // no longer
-      {"exp", std::to_string(kNow + 31 * kDay)},    // longer than any of ours
+      {"iat", std::to_string(kNow + 120)},        // not yet
+      {"exp", std::to_string(kNow)},              // no longer
+      {"exp", std::to_string(kNow + 31 * kDay)},  // longer than any of ours
       {"more", "1"},
       {"iat", "-1"}};
   for (const auto& [name, value] : wrong) {
@@ -157,8 +155,8 @@ BOOST_AUTO_TEST_CASE(a_webchats_id_is_24_hex_digits_and_a_widgets_a_uuid) {
   BOOST_TEST(EmbedId::parse(kWebchat)->is_webchat());
   BOOST_TEST(!EmbedId::parse(kWidget)->is_webchat());
   BOOST_TEST(EmbedId::parse("67D3A0B0C0D0E0F0A0B0C0D0")->text() == kWebchat);
-  for (const std::string& text : std::vector<std::string>{"", kWebchat + "0", "67d3", kWidget + "0",
-                                                          std::string(24, 'g')}) {
+  for (const std::string& text :
+       std::vector<std::string>{"", kWebchat + "0", "67d3", kWidget + "0", std::string(24, 'g')}) {
     BOOST_TEST(!EmbedId::parse(text).has_value(), text);
   }
 }

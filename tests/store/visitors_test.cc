@@ -30,10 +30,11 @@ struct Fixture : test_support::Database {
 
   domain::EmbedId widget_of(domain::BusinessId of, const std::string& host) {
     const domain::WidgetId id(ids.next());
-    value("insert into widget (tenant_id, id, domain, name, welcome_heading, welcome_tagline,"
-          " primary_color, show_online_badge, config) values ('" +
-          of.text() + "', '" + id.text() + "', '" + host +
-          "', 'n', 'h', 't', '#fff', true, '{}') returning 1");
+    value(
+        "insert into widget (tenant_id, id, domain, name, welcome_heading, welcome_tagline,"
+        " primary_color, show_online_badge, config) values ('" +
+        of.text() + "', '" + id.text() + "', '" + host +
+        "', 'n', 'h', 't', '#fff', true, '{}') returning 1");
     return domain::EmbedId(id);
   }
   Visitor described(const Uuid& id, const VisitorDetails& details) {
@@ -157,8 +158,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_sent_is_bounded_for_a_visitor_and_for_an_embed)
   const std::string hundred(100, 'x');
   const auto fits = [&](const std::optional<Uuid>& visitor, std::string_view body) {
     const NewMedia file{ids.next(), "text/plain", "a.txt", body};
-    return must(insert_page_uploads(gateway, business, {embed, visitor, file.id}, {&file, 1},
-                                    {250, 100}));
+    return must(
+        insert_page_uploads(gateway, business, {embed, visitor, file.id}, {&file, 1}, {250, 100}));
   };
   const Uuid mine = ids.next();
   BOOST_TEST(fits(mine, hundred));
@@ -185,8 +186,8 @@ BOOST_AUTO_TEST_CASE(a_reading_covers_answers_up_to_its_place_and_nothing_of_the
     answers.push_back(id);
   }
   const auto unread = [&] {
-    return must(visitor_unread(gateway, business,
-                               *must(find_visitor(gateway, business, embed, mine))));
+    return must(
+        visitor_unread(gateway, business, *must(find_visitor(gateway, business, embed, mine))));
   };
   BOOST_TEST(unread() == 3);
   const auto first = must(mark_read_by_visitor(gateway, business, mine, answers[1]));
@@ -231,8 +232,7 @@ BOOST_AUTO_TEST_CASE(a_webchat_stands_and_falls_with_its_channel) {
                      .created_by = domain::UserId(ids.next()),
                      .allowed_domains = {"acme.com"},
                      .fields = R"({"name":"Chat","description":null})"};
-  const auto made =
-      must(create_webchat(gateway, domain::Plans::built_in(), webchat, std::nullopt));
+  const auto made = must(create_webchat(gateway, domain::Plans::built_in(), webchat, std::nullopt));
   BOOST_TEST_REQUIRE(made.webchat.has_value());
   BOOST_TEST(made.webchat->fields == R"({"name": "Chat"})");
   const auto found = must(find_embed(gateway, id));

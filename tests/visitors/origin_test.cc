@@ -15,8 +15,8 @@ bool is_page(const std::string& origin, const std::vector<std::string>& entries)
 BOOST_AUTO_TEST_SUITE(origin)
 
 BOOST_AUTO_TEST_CASE(a_host_admits_its_pages_at_any_scheme_and_port) {
-  for (const char* origin : {"https://acme.com", "http://acme.com", "https://acme.com:8443",
-                             "https://ACME.com"}) {
+  for (const char* origin :
+       {"https://acme.com", "http://acme.com", "https://acme.com:8443", "https://ACME.com"}) {
     BOOST_TEST(is_page(origin, {"acme.com"}), origin);
   }
 }
@@ -66,8 +66,8 @@ BOOST_AUTO_TEST_CASE(the_own_machine_is_a_page_only_where_it_is_named) {
 }
 
 BOOST_AUTO_TEST_CASE(any_entry_of_the_list_is_enough) {
-  BOOST_TEST(is_page("https://help.example.com",
-                     {"https://example.com", "https://help.example.com"}));
+  BOOST_TEST(
+      is_page("https://help.example.com", {"https://example.com", "https://help.example.com"}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
