@@ -188,6 +188,9 @@ struct App::Graph {
   std::optional<plugins::Registry> registry;
   std::optional<auth::Tokens> tokens;
   std::optional<store::MediaUrls> media_urls;
+  std::optional<auth::VisitorTokens> visitor_tokens;
+  std::optional<auth::VisitorThrottle> visitor_throttle;
+  std::optional<visitors::Visitors> visitors;
   std::optional<auth::Throttle> throttle;
   std::optional<api::Readiness> readiness;
   std::optional<Sweeper> sweeper;
@@ -257,6 +260,11 @@ struct App::Graph {
     auto urls = store::MediaUrls::from(*keyring, public_url);
     if (!urls) return std::move(urls).error();
     media_urls.emplace(std::move(*urls));
+    auto visitor_keys = auth::VisitorTokens::from(*keyring);
+    if (!visitor_keys) return std::move(visitor_keys).error();
+    visitor_tokens.emplace(std::move(*visitor_keys));
+    visitor_throttle.emplace(clock, auth::VisitorLimits{});
+    visitors.emplace(*vault, *visitor_tokens, *media_urls, clock, ids);
     readiness.emplace(sessions("readiness"), clock);
     sweeper.emplace(sessions("sweeper"));
     hook_workers.emplace("hooks", kHookThreads, kHookQueue, sessions("hooks"));
@@ -317,6 +325,9 @@ struct App::Graph {
                         .throttle = *throttle,
                         .readiness = *readiness,
                         .media_urls = *media_urls,
+                        .visitor_tokens = *visitor_tokens,
+                        .visitor_throttle = *visitor_throttle,
+                        .visitors = *visitors,
                         .settings = {.public_url = public_url,
                                      .cors_origins = {"*"},
                                      .operator_token = settings.operator_token,

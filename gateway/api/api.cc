@@ -79,11 +79,26 @@ std::size_t Api::body_limit(const http::Request& head) {
     return connector == nullptr ? kApiBody : connector->max_body_bytes();
   }
   const auto match = router_.match(head.method, head.path);
-  if (match.kind == Match::Kind::found && routes()[match.route].body_bytes > 0 &&
-      context_->tokens.verify(head.header("authorization"))) {
-    return routes()[match.route].body_bytes;
+  if (match.kind == Match::Kind::found && routes()[match.route].body_bytes > 0) {
+    if (const auto bytes = large_body_limit(routes()[match.route], head)) return bytes;
   }
   return head.path.starts_with("/api/") ? kApiBody : kOtherBody;
+}
+
+// 0: the caller has no right to a large body.
+std::size_t Api::large_body_limit(const Route& route, const http::Request& head) const {
+  const auto authorization = head.header("authorization");
+  const bool takes_visitors = route.access == Access::visitor || route.access == Access::open;
+  if (route.access != Access::visitor && context_->tokens.verify(authorization)) {
+    return route.body_bytes;
+  }
+  if (takes_visitors &&
+      context_->visitor_tokens.verify_header(authorization, context_->clock.now_ms())) {
+    return route.body_bytes;
+  }
+  if (route.anonymous_body_bytes == 0 || !authorization.empty()) return 0;
+  const auto address = context_->settings.trusted_proxies.client_of(head);
+  return context_->visitor_throttle.anonymous_file(address) ? 0 : route.anonymous_body_bytes;
 }
 
 void Api::handle(http::Request&& request, http::Reply&& reply) {
@@ -186,6 +201,16 @@ void Api::dispatch(const CallPtr& call, std::size_t route) {
         return;
       }
       call->claims = std::move(*claims);
+      break;
+    }
+    case Access::visitor: {
+      auto visitor = context_->visitor_tokens.verify_header(call->request().header("authorization"),
+                                                            context_->clock.now_ms());
+      if (!visitor) {
+        call->answer(failed(visitor.error(), "auth"));
+        return;
+      }
+      call->visitor = *std::move(visitor);
       break;
     }
     case Access::operator_token:

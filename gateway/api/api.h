@@ -25,6 +25,7 @@ class Api final : public http::App {
 
  private:
   void deliver(const Match& match, http::Request&& request, http::Reply&& reply);
+  std::size_t large_body_limit(const Route& route, const http::Request& head) const;
   void dispatch(const CallPtr& call, std::size_t route);
   Answer preflight(const Match& match, const http::Request& request) const;
   bool is_operator(const CallPtr& call) const;

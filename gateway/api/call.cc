@@ -65,6 +65,7 @@ void Call::add_cors(Answer& answer) const {
   if (route == nullptr || route->origins == Origins::none) return;
   if (route->origins == Origins::any) {
     answer.headers.emplace_back("Access-Control-Allow-Origin", "*");
+    answer.headers.emplace_back("Access-Control-Expose-Headers", kExposed);
     return;
   }
   // The answer differs by origin even where this request names none.

@@ -15,6 +15,7 @@
 #include "gateway/api/respond.h"
 #include "gateway/api/router.h"
 #include "gateway/auth/tokens.h"
+#include "gateway/auth/visitor_tokens.h"
 #include "gateway/base/metrics.h"
 #include "gateway/http/server.h"
 
@@ -47,6 +48,7 @@ class Call {
   // Set once the caller is known; on routes of Access::user always.
   std::optional<auth::Claims> claims;
   std::optional<auth::Identity> identity;
+  std::optional<auth::VisitorClaims> visitor;  // on routes of Access::visitor always
 
  private:
   void add_cors(Answer& answer) const;

@@ -12,6 +12,8 @@
 #include "gateway/auth/client_ip.h"
 #include "gateway/auth/throttle.h"
 #include "gateway/auth/tokens.h"
+#include "gateway/auth/visitor_throttle.h"
+#include "gateway/auth/visitor_tokens.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/secret.h"
@@ -23,6 +25,7 @@
 #include "gateway/store/media_url.h"
 #include "gateway/store/vault.h"
 #include "gateway/store/workers.h"
+#include "gateway/visitors/visitors.h"
 
 namespace gateway::api {
 
@@ -52,6 +55,9 @@ struct ApiContext {
   auth::Throttle& throttle;
   const Readiness& readiness;
   const store::MediaUrls& media_urls;
+  const auth::VisitorTokens& visitor_tokens;
+  auth::VisitorThrottle& visitor_throttle;
+  const visitors::Visitors& visitors;
   ApiSettings settings;
   plugins::Deployment deployment;
   // Of files on their way to clients, however slowly those read.

@@ -12,9 +12,11 @@
 #include "connectors/sdk/json.h"
 #include "connectors/sdk/text.h"
 #include "gateway/api/attachments.h"
+#include "gateway/api/cursors.h"
 #include "gateway/api/fields.h"
 #include "gateway/store/conversations.h"
 #include "gateway/store/signals.h"
+#include "gateway/visitors/visitor_view.h"
 
 namespace gateway::api {
 namespace {
@@ -29,48 +31,6 @@ constexpr int kAttempts = 3;
 
 Answer no_conversation() { return refused(Errc::not_found, "Conversation not found"); }
 Answer no_business() { return refused(Errc::not_found, "Business not found"); }
-
-template <class Int>
-std::optional<Int> parse_number(std::string_view text) {
-  Int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-// Cursors, opaque to clients: microseconds, (sequence,) id.
-std::string cursor_of(const store::InboxPosition& at) {
-  return std::to_string(at.last_message_us) + "_" + at.id.text();
-}
-std::string cursor_of(const store::MessagePosition& at) {
-  return std::to_string(at.sort_us) + "_" + std::to_string(at.sort_seq) + "_" + at.id.text();
-}
-
-// Postgres's timestamps end there; a cursor beyond is not one of ours.
-bool is_time(std::int64_t us) {
-  constexpr std::int64_t kFarthest = 9'000'000'000'000'000;
-  return us > -kFarthest && us < kFarthest;
-}
-
-std::optional<store::InboxPosition> parse_inbox_cursor(std::string_view text) {
-  const auto split = text.find('_');
-  if (split == std::string_view::npos) return std::nullopt;
-  const auto us = parse_number<std::int64_t>(text.substr(0, split));
-  const auto id = domain::ConversationId::parse(text.substr(split + 1));
-  if (!us || !id || !is_time(*us)) return std::nullopt;
-  return store::InboxPosition{*us, *id};
-}
-
-std::optional<store::MessagePosition> parse_message_cursor(std::string_view text) {
-  const auto first = text.find('_');
-  const auto second = first == std::string_view::npos ? first : text.find('_', first + 1);
-  if (second == std::string_view::npos) return std::nullopt;
-  const auto us = parse_number<std::int64_t>(text.substr(0, first));
-  const auto seq = parse_number<std::int64_t>(text.substr(first + 1, second - first - 1));
-  const auto id = domain::MessageId::parse(text.substr(second + 1));
-  if (!us || !seq || !id || !is_time(*us)) return std::nullopt;
-  return store::MessagePosition{*us, *seq, *id};
-}
 
 std::optional<std::string> maybe_time(const std::optional<std::int64_t>& ms) {
   return ms ? std::optional<std::string>(iso8601(*ms)) : std::nullopt;
@@ -123,7 +83,13 @@ void write_conversation(sdk::json::Writer& out, const store::Conversation& conve
       .member("unread_count", conversation.unread)
       .member("message_count", conversation.message_count)
       .member("preview", conversation.preview)
-      .key("customer");
+      .key("csat");
+  if (conversation.csat) {
+    visitors::write_csat(out, *conversation.csat);
+  } else {
+    out.null();
+  }
+  out.key("customer");
   if (const auto& contact = conversation.contact) {
     out.object()
         .member("id", contact->id.text())

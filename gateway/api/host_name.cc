@@ -81,6 +81,39 @@ std::optional<std::string> widget_domain(std::string_view text) {
   return ascii_host(*authority);
 }
 
+std::optional<std::string> page_entry(std::string_view text) {
+  text = sdk::trim(text);
+  if (text.size() > kMaxUrlBytes) return std::nullopt;
+  std::string entry;
+  if (const auto scheme = text.find("://"); scheme != std::string_view::npos) {
+    entry = sdk::lower_ascii(text.substr(0, scheme));
+    if (entry != "http" && entry != "https") return std::nullopt;
+    entry += "://";
+    text.remove_prefix(scheme + 3);
+  }
+  const auto authority = text.substr(0, text.find_first_of("/?#"));
+  if (authority.find('@') != std::string_view::npos) return std::nullopt;
+  // The port is behind the last colon, unless that lies in the brackets of an IPv6 address.
+  auto name = authority;
+  if (const auto colon = authority.rfind(':');
+      colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos) {
+    const auto port = authority.substr(colon + 1);
+    if (port.empty() || port.size() > 5 || !is_digits(port)) return std::nullopt;
+    name = authority.substr(0, colon);
+  }
+  const auto port = authority.substr(name.size());
+  if (name.starts_with('[')) {
+    if (!name.ends_with(']') || !auth::parse_address(name)) return std::nullopt;
+    return entry + sdk::lower_ascii(name) + std::string(port);
+  }
+  const bool is_below = name.starts_with("*.");
+  if (is_below) name.remove_prefix(2);
+  const auto host = ascii_host(name);
+  // "*.com" would be every site of the world.
+  if (!host || (is_below && host->find('.') == std::string::npos)) return std::nullopt;
+  return entry + (is_below ? "*." : "") + *host + std::string(port);
+}
+
 std::optional<Email> parse_email(std::string_view text) {
   text = sdk::trim(text);
   const auto at = text.rfind('@');

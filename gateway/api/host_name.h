@@ -16,6 +16,11 @@ std::optional<std::string> ascii_host(std::string_view host);
 // The host of "acme.com", "https://Acme.com:8443/path" or "acme.com:3000"; user info is refused.
 std::optional<std::string> widget_domain(std::string_view text);
 
+// A page that may embed a webchat, as gateway/visitors/origin.h compares it: "acme.com",
+// "*.acme.com", "acme.com:8443", or an origin ("https://acme.com"), whose path is left out. Absent
+// for what is none.
+std::optional<std::string> page_entry(std::string_view text);
+
 struct Email {
   std::string address;  // as given, domain in punycode
   std::string key;      // case-folded: what is compared

@@ -7,21 +7,13 @@
 
 #include "connectors/sdk/crypto.h"
 #include "connectors/sdk/form.h"
-#include "connectors/sdk/json.h"
-#include "connectors/sdk/multipart.h"
-#include "gateway/api/attachments.h"
 #include "gateway/api/byte_range.h"
+#include "gateway/api/upload_form.h"
 #include "gateway/domain/media_type.h"
 #include "gateway/store/media.h"
 
 namespace gateway::api {
 namespace {
-
-constexpr std::size_t kMaxFiles = 10;
-constexpr std::string_view kField = "file";
-// Uploads of a business that no message carries; they go after a day.
-constexpr std::int64_t kMostUnusedBytes = std::int64_t{1} << 30;
-constexpr std::int64_t kUnusedWaitMs = 3'600'000;
 
 // A file may be taken back at any time: a browser asks again after five minutes.
 constexpr std::string_view kCacheControl = "private, max-age=300";
@@ -113,57 +105,6 @@ Answer serve_file(const ApiContext& context, store::Session& db, const http::Req
   return answer;
 }
 
-// The files of a form, in order; otherwise why there are none.
-struct Upload {
-  std::vector<store::Media> files;
-  std::vector<std::string_view> bodies;
-  std::optional<Answer> refusal;
-};
-
-Upload read_upload(const ApiContext& context, const http::Request& request) {
-  Upload upload;
-  const auto wrong = [&upload](std::string message) {
-    upload.refusal = invalid(Errc::unprocessable, {{std::string(kField), std::move(message)}});
-  };
-  const auto type = request.header("content-type");
-  if (!sdk::multipart_boundary(type)) {
-    upload.refusal = unsupported_media("The body must be multipart/form-data with a boundary");
-    return upload;
-  }
-  const auto parts = sdk::parse_multipart(type, request.body);
-  if (!parts) {
-    wrong("is not to be found: the form " + parts.error().reason);
-    return upload;
-  }
-  std::size_t bytes = 0;
-  for (const auto& part : *parts) {
-    if (part.name != kField || !part.file_name) continue;
-    if (part.body.empty()) {
-      wrong("must not be empty");
-      return upload;
-    }
-    if (upload.files.size() == kMaxFiles) {
-      wrong("must not occur more than 10 times");
-      return upload;
-    }
-    bytes += part.body.size();
-    store::Media file;
-    file.id = context.ids.next();
-    file.state = store::MediaState::ready;
-    file.content_type = domain::media_type(part.body, part.content_type);
-    file.file_name = domain::file_name(*part.file_name, file.content_type);
-    file.size = static_cast<std::int64_t>(part.body.size());
-    upload.files.push_back(std::move(file));
-    upload.bodies.push_back(part.body);
-  }
-  if (bytes > kMaxUploadBytes) {
-    upload.refusal = refused(Errc::too_large, "The files have more than 25 MiB");
-  } else if (upload.files.empty()) {
-    wrong("is required: the form has no file of this name");
-  }
-  return upload;
-}
-
 }  // namespace
 
 Answer upload_files(const ApiContext& context, store::Session& db, const Call& call) {
@@ -172,34 +113,19 @@ Answer upload_files(const ApiContext& context, store::Session& db, const Call& c
   const auto no_conversation = refused(Errc::not_found, "Conversation not found");
   const auto conversation = domain::ConversationId::parse(call.params["conversation_id"]);
   if (!conversation) return no_conversation;
-  auto upload = read_upload(context, call.request());
-  if (upload.refusal) return std::move(*upload.refusal);
-
-  std::vector<store::NewMedia> rows;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < upload.files.size(); ++i) {
-    const auto& file = upload.files[i];
-    rows.push_back({file.id, file.content_type, file.file_name, upload.bodies[i]});
-    bytes += upload.bodies[i].size();
-  }
+  const auto upload = read_upload(context, call.request());
+  if (upload.refusal) return *upload.refusal;
   // A file is in memory twice more on its way into the database.
-  if (!context.media_bytes->take(2 * bytes)) return busy();
-  auto stored = store::insert_uploads(db, business, *conversation, rows, kMostUnusedBytes);
-  context.media_bytes->give(2 * bytes);
+  if (!context.media_bytes->take(2 * upload.bytes)) return busy();
+  auto stored = store::insert_uploads(db, business, *conversation, upload.rows(), kMostUnusedBytes);
+  context.media_bytes->give(2 * upload.bytes);
   if (!stored) return failed(stored.error(), "api");
   if (*stored == store::UploadOutcome::no_conversation) return no_conversation;
   if (*stored == store::UploadOutcome::too_much) {
     return too_many("There are too many uploads that no message carries; they go after a day",
                     kUnusedWaitMs);
   }
-  sdk::json::Writer body;
-  body.object().key("attachments").array();
-  for (const auto& file : upload.files) write_attachment(body, context, business, file);
-  body.end().key("urls").array();
-  for (const auto& file : upload.files) {
-    body.value(context.media_urls.make(business, file.id, file.file_name, context.clock.now_ms()));
-  }
-  return created(body.end().end().take());
+  return created(upload_json(context, business, upload));
 }
 
 void show_media(const ApiContext& context, const CallPtr& call) {

@@ -20,6 +20,7 @@ namespace gateway::api {
 enum class Access {
   open,            // nobody has to say who they are
   user,            // a person's access token
+  visitor,         // a visitor's token, of the embed the path names
   operator_token,  // the operator's token; without one configured the route does not exist
   platform,        // the delivery itself is verified by a connector
 };
@@ -44,6 +45,8 @@ struct Route {
   // The largest body, where it is larger than that of other routes; only for a caller whose token
   // holds, so that nobody else can fill the memory.
   std::size_t body_bytes = 0;
+  // The same of a caller without a token; counted by address.
+  std::size_t anonymous_body_bytes = 0;
 };
 
 class Params {

@@ -9,6 +9,9 @@
 #include "gateway/api/health_api.h"
 #include "gateway/api/media_api.h"
 #include "gateway/api/script_api.h"
+#include "gateway/api/upload_form.h"
+#include "gateway/api/visitor_api.h"
+#include "gateway/api/webchats_api.h"
 #include "gateway/api/widget_api.h"
 
 namespace gateway::api {
@@ -43,6 +46,7 @@ struct Entry {
 
 constexpr auto kOpen = Access::open;
 constexpr auto kUser = Access::user;
+constexpr auto kVisitor = Access::visitor;
 constexpr auto kOperator = Access::operator_token;
 constexpr auto kPlatform = Access::platform;
 constexpr auto kReactor = Runs::reactor;
@@ -64,6 +68,19 @@ constexpr Entry kTable[] = {
     {{"PUT", "/api/v1/widget/update/{widget_id}", "updateWidget", kUser, kWorkers, kListed}, now<update_widget>},
     {{"GET", "/api/v1/widget/{widget_id}", "getWidget", kOpen, kWorkers, kAny}, now<show_widget>},
     {{"GET", "/api/v1/widget/{widget_id}/channels", "listWidgetChannels", kOpen, kWorkers, kAny}, now<list_widget_channels>},
+    {{"POST", "/api/v1/widget/{widget_id}/identity-secret", "mintIdentitySecret", kUser, kWorkers, kListed}, now<mint_identity_secret>},
+    {{"GET", "/api/v1/widget/{widget_id}/embed", "getEmbed", kOpen, kWorkers, kAny}, now<show_embed>},
+    {{"POST", "/api/v1/widget/{widget_id}/session", "openVisitorSession", kOpen, kWorkers, kAny}, now<open_visitor_session>},
+    {{"GET", "/api/v1/widget/{widget_id}/conversation", "getVisitorConversation", kVisitor, kWorkers, kAny}, now<show_visitor_conversation>},
+    {{"POST", "/api/v1/widget/{widget_id}/messages", "sendVisitorMessage", kVisitor, kWorkers, kAny}, now<write_as_visitor>},
+    {{"POST", "/api/v1/widget/{widget_id}/upload", "uploadVisitorFiles", kVisitor, kWorkers, kAny, Accepts::multipart, kMaxUploadBody}, now<upload_as_visitor>},
+    {{"POST", "/api/v1/widget/{widget_id}/read", "markReadByVisitor", kVisitor, kWorkers, kAny}, now<read_as_visitor>},
+    {{"POST", "/api/v1/widget/{widget_id}/csat", "rateConversation", kVisitor, kWorkers, kAny}, now<rate_as_visitor>},
+
+    {{"POST", "/api/webchats", "createWebchat", kUser, kWorkers, kListed}, now<create_webchat>},
+    {{"GET", "/api/webchats/{webchat_id}", "getWebchat", kUser, kWorkers, kListed}, now<show_webchat>},
+    {{"PUT", "/api/webchats/{webchat_id}", "updateWebchat", kUser, kWorkers, kListed}, now<update_webchat>},
+    {{"POST", "/api/messages/upload-attachment", "uploadAttachment", kOpen, kWorkers, kAny, Accepts::multipart, kMaxUploadBody, kAnonymousUploadBody}, now<upload_attachment>},
 
     {{"GET", "/api/v1/channels/", "listChannels", kUser, kWorkers, kListed}, now<list_channels>},
     {{"POST", "/api/v1/channels/", "createChannel", kUser, kWorkers, kListed}, later<create_channel>},

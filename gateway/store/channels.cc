@@ -104,32 +104,40 @@ Result<std::optional<PlanRefusal>> check_channel_type(Session& db, const domain:
   return refuse_type(*subscription->plan, type);
 }
 
-Result<std::optional<PlanRefusal>> create_channel(Session& db, const domain::Plans& plans,
+Result<std::optional<PlanRefusal>> create_channel(Transaction& transaction,
+                                                  const domain::Plans& plans,
                                                   const NewChannel& channel) {
   static constexpr const char* kCount =
       "update usage_counter set used = used + 1"
       " where tenant_id = $1 and resource = 'channels' and used < $2::integer";
-  auto transaction = db.begin(Scope::of(channel.business));
-  if (!transaction) return std::move(transaction).error();
-  auto rows = transaction->run({kSubscription, {channel.business}});
+  auto rows = transaction.run({kSubscription, {channel.business}});
   if (!rows) return std::move(rows).error();
   auto subscription = subscription_of(*rows, plans);
   if (!subscription) return std::move(subscription).error();
   if (auto refusal = refuse_type(*subscription->plan, channel.type)) return refusal;
-  auto counted = transaction->run({kCount, {channel.business, subscription->plan->channels}});
+  auto counted = transaction.run({kCount, {channel.business, subscription->plan->channels}});
   if (!counted) return std::move(counted).error();
   if (counted->affected() != 1) {
     // What was read first may be older than what the update waited for.
-    auto again = transaction->run({kSubscription, {channel.business}});
+    auto again = transaction.run({kSubscription, {channel.business}});
     if (!again) return std::move(again).error();
     if (auto now = subscription_of(*again, plans)) subscription->channels = now->channels;
     return std::optional<PlanRefusal>(refuse_count(*subscription));
   }
-  if (auto inserted = insert_channel(*transaction, channel); !inserted) {
+  if (auto inserted = insert_channel(transaction, channel); !inserted) {
     return std::move(inserted).error();
   }
-  if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
   return std::optional<PlanRefusal>();
+}
+
+Result<std::optional<PlanRefusal>> create_channel(Session& db, const domain::Plans& plans,
+                                                  const NewChannel& channel) {
+  auto transaction = db.begin(Scope::of(channel.business));
+  if (!transaction) return std::move(transaction).error();
+  auto refusal = create_channel(*transaction, plans, channel);
+  if (!refusal || *refusal) return refusal;
+  if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
+  return refusal;
 }
 
 Result<std::vector<Channel>> list_channels(Session& db, Vault& vault, domain::BusinessId business) {
@@ -145,6 +153,32 @@ Result<std::vector<Channel>> list_channels(Session& db, Vault& vault, domain::Bu
     }
   }
   return channels;
+}
+
+Result<std::vector<ChannelFace>> list_channel_faces(Session& db, Vault& vault,
+                                                    domain::BusinessId business) {
+  static constexpr const char* kSelect =
+      "select id, type, config_sealed, state_sealed from channel"
+      " where tenant_id = $1 and is_active and type not in ('widget', 'webchat')"
+      " order by created_at, id";
+  auto rows = db.run(Scope::of(business), Query{kSelect, {business}});
+  if (!rows) return std::move(rows).error();
+  std::vector<ChannelFace> faces;
+  for (int row = 0; row < rows->size(); ++row) {
+    const auto id = rows->uuid(row, 0);
+    ChannelFace face;
+    face.type = rows->text(row, 1);
+    auto config = vault.open(db, business, kChannelConfig, id, rows->bytes(row, 2));
+    if (!config) return std::move(config).error();
+    face.config = *std::move(config);
+    if (!rows->is_null(row, 3)) {
+      auto state = vault.open(db, business, kChannelState, id, rows->bytes(row, 3));
+      if (!state) return std::move(state).error();
+      face.state = *std::move(state);
+    }
+    faces.push_back(std::move(face));
+  }
+  return faces;
 }
 
 Result<std::vector<Channel>> list_active_channels(Session& db, domain::BusinessId business) {
@@ -226,6 +260,11 @@ Result<bool> delete_channel(Session& db, domain::BusinessId business, domain::Ch
   static constexpr const char* kLock =
       "select type from channel where tenant_id = $1 and id = $2 for update";
   static constexpr const char* kUnregister = "select registration_enqueue_unregister($1)";
+  // A webchat's configuration goes with its channel, by the foreign key; these are its other rows.
+  static constexpr const char* kForgetWebchat =
+      "with w as (select id, icon from webchat where tenant_id = $1 and channel_id = $2),"
+      " secret as (delete from embed_secret s using w where s.tenant_id = $1 and s.embed_id = w.id)"
+      " delete from media f using w where f.tenant_id = $1 and f.id = w.icon";
   static constexpr const char* kDelete = "delete from channel where tenant_id = $1 and id = $2";
   auto transaction = db.begin(Scope::of(business));
   if (!transaction) return std::move(transaction).error();
@@ -236,6 +275,8 @@ Result<bool> delete_channel(Session& db, domain::BusinessId business, domain::Ch
     auto queued = transaction->run({kUnregister, {id}});
     if (!queued) return std::move(queued).error();
   }
+  auto forgotten = transaction->run({kForgetWebchat, {business, id}});
+  if (!forgotten) return std::move(forgotten).error();
   auto deleted = transaction->run({kDelete, {business, id}});
   if (!deleted) return std::move(deleted).error();
   auto uncounted = transaction->run({kUncount, {business}});

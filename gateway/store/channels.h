@@ -66,6 +66,19 @@ Result<std::optional<PlanRefusal>> check_channel_type(Session& db, const domain:
 // Absent: created and counted.
 Result<std::optional<PlanRefusal>> create_channel(Session& db, const domain::Plans& plans,
                                                   const NewChannel& channel);
+// In the caller's transaction, which is to be given up where the plan refuses.
+Result<std::optional<PlanRefusal>> create_channel(Transaction& transaction,
+                                                  const domain::Plans& plans,
+                                                  const NewChannel& channel);
+
+// What tells where else a business can be written to: of its active channels on platforms.
+struct ChannelFace {
+  std::string type;
+  Secret config;  // JSON object
+  Secret state;   // JSON object, what the connector asked to keep; may be empty
+};
+Result<std::vector<ChannelFace>> list_channel_faces(Session& db, Vault& vault,
+                                                    domain::BusinessId business);
 
 // Oldest first; `only_active` for the public list, which leaves configurations sealed (empty).
 Result<std::vector<Channel>> list_channels(Session& db, Vault& vault, domain::BusinessId business);

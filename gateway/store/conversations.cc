@@ -22,7 +22,8 @@ namespace {
   " " MS("greatest(c.created_at, h.last_message_at, c.resolved_at, c.closed_at)") ","           \
   " " MS("c.first_response_at") ", " MS("c.resolved_at") ", " MS("c.closed_at") ","             \
   " c.handoff_reason, c.unreachable_reason, h.unread, h.message_count, h.preview,"             \
-  " p.id, p.name, p.email, p.external_id, " MS("p.created_at") ", " US("h.last_message_at")
+  " p.id, p.name, p.email, p.external_id, " MS("p.created_at") ", " US("h.last_message_at") ","  \
+  " c.csat_score, c.csat_comment, " MS("c.csat_at")
 
 #define MESSAGE_COLUMNS                                                                          \
   US("m.sort_at")                                                                                \
@@ -70,6 +71,10 @@ Conversation read_conversation(const Rows& rows, int row) {
                                    rows.integer(row, 21)};
   }
   conversation.last_message_us = rows.integer(row, 22);
+  if (const auto score = rows.maybe_integer(row, 23)) {
+    conversation.csat =
+        Csat{static_cast<int>(*score), rows.maybe_text(row, 24), rows.integer(row, 25)};
+  }
   return conversation;
 }
 
@@ -120,6 +125,20 @@ std::array<Query, 2> thread_queries(domain::BusinessId business, domain::Convers
   }
   return {Query{kConversation, {business, id}},
           Query{kMessages, {business, id, sort_us, sort_seq, message, limit}}};
+}
+
+Query message_query(domain::BusinessId business, domain::ConversationId conversation,
+                    domain::MessageId id) {
+  static constexpr const char* kSelect =
+      "select " MESSAGE_COLUMNS
+      " from message m where m.tenant_id = $1 and m.conversation_id = $2 and m.id = $3";
+  return {kSelect, {business, conversation, id}};
+}
+
+Result<std::optional<Message>> first_message(Result<Rows> rows) {
+  if (!rows) return std::move(rows).error();
+  if (rows->empty()) return std::optional<Message>();
+  return std::optional<Message>(read_message(*rows, 0));
 }
 
 // `messages` come newest first.
@@ -206,6 +225,29 @@ Result<Thread> find_conversation(Transaction& transaction, domain::BusinessId bu
   auto messages = transaction.run(queries[1]);
   if (!messages) return std::move(messages).error();
   return read_thread(*conversation, *messages);
+}
+
+Result<std::optional<Message>> find_message(Session& db, domain::BusinessId business,
+                                            domain::ConversationId conversation,
+                                            domain::MessageId id) {
+  return first_message(db.run(Scope::of(business), message_query(business, conversation, id)));
+}
+
+Result<std::optional<Message>> find_message(Transaction& transaction, domain::BusinessId business,
+                                            domain::ConversationId conversation,
+                                            domain::MessageId id) {
+  return first_message(transaction.run(message_query(business, conversation, id)));
+}
+
+Result<std::optional<Message>> find_message(Transaction& transaction, domain::BusinessId business,
+                                            domain::ConversationId conversation,
+                                            const MessagePosition& position) {
+  static constexpr const char* kSelect =
+      "select " MESSAGE_COLUMNS
+      " from message m where m.tenant_id = $1 and m.conversation_id = $2"
+      " and m.sort_at = " FROM_US("$3") " and m.sort_seq = $4 and m.id = $5";
+  return first_message(transaction.run(
+      {kSelect, {business, conversation, position.sort_us, position.sort_seq, position.id}}));
 }
 
 Result<std::optional<ChannelChoice>> choose_channel(Transaction& transaction,

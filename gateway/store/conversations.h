@@ -50,6 +50,13 @@ struct Message {
   std::int64_t stored_ms = 0;
 };
 
+// How satisfied the customer was.
+struct Csat {
+  int score = 0;  // 1 to 5
+  std::optional<std::string> comment;
+  std::int64_t at_ms = 0;
+};
+
 struct Conversation {
   domain::ConversationId id;
   domain::BusinessId business;
@@ -69,6 +76,7 @@ struct Conversation {
   std::int64_t message_count = 0;
   std::optional<std::string> preview;
   std::optional<Contact> contact;
+  std::optional<Csat> csat;
   std::int64_t last_message_us = 0;  // with the id: its place in the inbox
 };
 
@@ -101,6 +109,18 @@ Result<std::optional<Thread>> find_conversation(Session& db, domain::BusinessId 
 // One that was made in this transaction; its messages are few.
 Result<Thread> find_conversation(Transaction& transaction, domain::BusinessId business,
                                  domain::ConversationId id);
+
+// Absent where the conversation has no such message.
+Result<std::optional<Message>> find_message(Session& db, domain::BusinessId business,
+                                            domain::ConversationId conversation,
+                                            domain::MessageId id);
+Result<std::optional<Message>> find_message(Transaction& transaction, domain::BusinessId business,
+                                            domain::ConversationId conversation,
+                                            domain::MessageId id);
+// By its whole key, without a look at the others of its conversation.
+Result<std::optional<Message>> find_message(Transaction& transaction, domain::BusinessId business,
+                                            domain::ConversationId conversation,
+                                            const MessagePosition& position);
 
 // Writing --------------------------------------------------------------------------------------
 

@@ -94,19 +94,20 @@ void forget_large_parameter(Session& db, std::size_t bytes) {
 }
 
 Result<UploadOutcome> insert_uploads(Session& db, domain::BusinessId business,
-                                     domain::ConversationId conversation,
+                                     const std::optional<domain::ConversationId>& conversation,
                                      std::span<const NewMedia> files,
                                      std::int64_t most_unused_bytes) {
   // One upload of a business at a time, so that the sum is exact.
   static constexpr const char* kLock =
       "select pg_advisory_xact_lock(hashtextextended('upload' || $1::uuid::text, 0))";
   static constexpr const char* kCheck =
-      "select exists (select from conversation c where c.tenant_id = $1 and c.id = $2),"
+      "select $2::uuid is null"
+      " or exists (select from conversation c where c.tenant_id = $1 and c.id = $2),"
       " (select coalesce(sum(f.size), 0)::bigint from media f where f.tenant_id = $1"
-      "  and f.conversation_id is not null and f.used_at is null)";
+      "  and f.conversation_id is not null and f.used_at is null and f.embed_id is null)";
   static constexpr const char* kInsert =
       "insert into media (tenant_id, id, conversation_id, state, content_type, file_name, size,"
-      " sha256, body) values ($1, $2, $3, 1, $4, $5, $6, $7, $8)";
+      " sha256, body) values ($1, $2, coalesce($3, $1), 1, $4, $5, $6, $7, $8)";
   auto transaction = db.begin(Scope::of(business));
   if (!transaction) return std::move(transaction).error();
   if (auto locked = transaction->run({kLock, {business}}); !locked) {
@@ -141,6 +142,20 @@ Result<std::vector<Media>> take_media(Transaction& transaction, domain::Business
       "  order by x.id for no key update) as taken"
       " where f.tenant_id = $1 and f.id = taken.id returning " MEDIA_COLUMNS;
   return read_rows(transaction.run({kTake, {business, std::vector<Uuid>(ids.begin(), ids.end())}}));
+}
+
+Result<std::vector<Media>> take_page_media(Transaction& transaction, domain::BusinessId business,
+                                           const PageSender& sender, std::span<const Uuid> ids) {
+  static constexpr const char* kTake =
+      "update media f set used_at = coalesce(f.used_at, now()), visitor_id = $4 from ("
+      "  select x.id from media x where x.tenant_id = $1 and x.id = any ($2) and x.state = 1"
+      "   and x.embed_id = $3"
+      "   and (x.visitor_id = $4 or (x.visitor_id is null and x.used_at is null))"
+      "  order by x.id for no key update) as taken"
+      " where f.tenant_id = $1 and f.id = taken.id returning " MEDIA_COLUMNS;
+  return read_rows(transaction.run(
+      {kTake,
+       {business, std::vector<Uuid>(ids.begin(), ids.end()), sender.embed, sender.visitor}}));
 }
 
 Result<> use_media(Transaction& transaction, domain::BusinessId business, const MessageKey& message,

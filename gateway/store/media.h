@@ -61,16 +61,24 @@ struct NewMedia {
   std::string_view body;
 };
 enum class UploadOutcome { stored, no_conversation, too_much };
-// All or none. too_much: what the business has uploaded and not sent yet would be over
-// `most_unused_bytes`.
+// All or none, for a message of the conversation, or without one for any purpose. too_much: what
+// the business has uploaded and not sent yet would be over `most_unused_bytes`.
 Result<UploadOutcome> insert_uploads(Session& db, domain::BusinessId business,
-                                     domain::ConversationId conversation,
+                                     const std::optional<domain::ConversationId>& conversation,
                                      std::span<const NewMedia> files,
                                      std::int64_t most_unused_bytes);
 // The ready ones among these files, kept from being swept until the transaction ends and, where a
 // message is sent with them, after that.
 Result<std::vector<Media>> take_media(Transaction& transaction, domain::BusinessId business,
                                       std::span<const Uuid> ids);
+// The same for somebody on a web page: only what was uploaded from there, by them, or by nobody who
+// said so and sent by nobody yet.
+struct PageSender {
+  std::string embed;
+  Uuid visitor;
+};
+Result<std::vector<Media>> take_page_media(Transaction& transaction, domain::BusinessId business,
+                                           const PageSender& sender, std::span<const Uuid> ids);
 // The key of a message's row.
 struct MessageKey {
   domain::ConversationId conversation;

@@ -1,5 +1,6 @@
 // Nobody reaches, changes, or learns of another business's things: the matrix is made from the URL
 // table, and a route without a row in it fails.
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,10 +22,32 @@ using gateway::store::Role;
 // Things of one business.
 struct Things {
   Person owner;
-  std::string widget, channel, conversation, contact;
+  std::string widget, channel, conversation, contact, webchat;
+  // Of a visitor of the widget, who has written.
+  std::string visitor_token, visitor_conversation;
 };
 
+constexpr const char* kWebchat = R"({"name":"Chat","backgroundColor":"#FFFFFF",
+  "primaryColor":"#1F2937","secondaryColor":"#3B82F6","promptId":"p1","allowedDomains":[],
+  "initialStage":"new"})";
+
 struct Fixture : World {
+  std::string webchat(const Person& of) {
+    const auto made = call("POST", "/api/webchats", of.token, kWebchat);
+    BOOST_TEST_REQUIRE(made.status == 201, made.body);
+    return std::string(made["data"]["_id"].text_or(""));
+  }
+  Result visitor(const std::string& embed) {
+    const auto opened = call("POST", "/api/v1/widget/" + embed + "/session");
+    BOOST_TEST_REQUIRE(opened.status == 201, opened.body);
+    return opened;
+  }
+  static std::string random_webchat() {
+    auto id = random_id();
+    id.erase(std::remove(id.begin(), id.end(), '-'), id.end());
+    return id.substr(8);
+  }
+
   Things make(const std::string& domain) {
     Things things;
     things.owner = owner("pro");
@@ -32,6 +55,13 @@ struct Fixture : World {
     things.channel = telegram(things.owner);
     things.conversation = inbound_conversation(things.owner, things.channel, "canary-of-" + domain);
     things.contact = contact(things.owner);
+    things.webchat = webchat(things.owner);
+    const auto visitor = this->visitor(things.widget);
+    things.visitor_token = visitor.text("token");
+    const auto wrote = call("POST", "/api/v1/widget/" + things.widget + "/messages",
+                            things.visitor_token, "{\"content\":\"canary-of-" + domain + "\"}");
+    BOOST_TEST_REQUIRE(wrote.status == 201, wrote.body);
+    things.visitor_conversation = wrote.text("conversation_id");
     return things;
   }
 
@@ -41,7 +71,8 @@ struct Fixture : World {
     for (const std::string& table : std::vector<std::string>{
              "business", "membership", "usage_counter", "widget", "channel", "contact",
              "conversation", "conversation_head", "message", "media", "media_use", "outbox",
-             "registration_job", "realtime_event", "idempotency_key"}) {
+             "registration_job", "realtime_event", "idempotency_key", "webchat", "embed_secret",
+             "visitor"}) {
       query += ", (select string_agg(t::text, ',' order by t::text) from " + table +
                " t where tenant_id = '" + things.owner.business + "')";
     }
@@ -54,6 +85,7 @@ struct Fixture : World {
         {"widget_id", things ? things->widget : random_id()},
         {"channel_id", things ? things->channel : random_id()},
         {"conversation_id", things ? things->conversation : random_id()},
+        {"webchat_id", things ? things->webchat : random_webchat()},
         {"agent_id", things ? things->owner.id.text() : random_id()},
         {"business_id", things ? things->owner.business : random_id()},
         {"type", "telegram"},
@@ -76,6 +108,12 @@ struct Fixture : World {
         {"updateChannel", R"({"is_active":false})"},
         {"createConversation", R"({"business_id":"$business","customer_id":"$contact"})"},
         {"sendMessage", R"({"content":"hello"})"},
+        {"createWebchat", kWebchat},
+        {"updateWebchat", R"({"name":"changed"})"},
+        {"sendVisitorMessage", R"({"content":"hello"})"},
+        {"rateConversation", R"({"score":5})"},
+        {"uploadVisitorFiles",
+         "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--"},
         {"uploadFiles",
          "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--"},
         {"signalTyping", R"({"is_typing":true})"},
@@ -247,13 +285,63 @@ BOOST_AUTO_TEST_CASE(ones_own_things_do_answer) {
   BOOST_TEST(rows >= 12);
 }
 
+BOOST_AUTO_TEST_CASE(every_route_for_visitors_refuses_every_wrong_token_before_anything_else) {
+  const auto mine = make("a.example");
+  const auto theirs = make("b.example");
+  const auto before = digest(mine);
+  const auto webchat_token = visitor(mine.webchat).text("token");
+  int rows = 0;
+  for (const auto& route : routes()) {
+    if (route.access != Access::visitor) continue;
+    ++rows;
+    // Nothing, nonsense, a person's token, another business's visitor, another embed's visitor.
+    for (const std::string& token :
+         std::vector<std::string>{std::string(), std::string("a.b"), mine.owner.token,
+                                  theirs.visitor_token, webchat_token}) {
+      for (const auto* named : {&mine, static_cast<const Things*>(nullptr)}) {
+        const auto result = call(std::string(route.method), path(route, named), token,
+                                 body(route, mine), headers(route));
+        BOOST_TEST(result.status == 401, route.operation << " with " << token);
+        BOOST_TEST(result.header("www-authenticate") == "Bearer");
+        BOOST_TEST(result.body.find("canary") == std::string::npos);
+      }
+    }
+  }
+  BOOST_TEST(rows >= 5);
+  BOOST_TEST(digest(mine) == before);
+}
+
+BOOST_AUTO_TEST_CASE(a_visitors_token_opens_no_door_for_people) {
+  const auto mine = make("a.example");
+  for (const auto& route : routes()) {
+    if (route.access != Access::user) continue;
+    const auto result = call(std::string(route.method), path(route, &mine), mine.visitor_token,
+                             body(route, mine), headers(route));
+    BOOST_TEST(result.status == 401, route.operation);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(visitors_of_one_widget_see_nothing_of_each_other) {
+  const auto mine = make("a.example");
+  const auto before = digest(mine);
+  const auto other = visitor(mine.widget).text("token");
+  const std::string base = "/api/v1/widget/" + mine.widget;
+  const auto seen = call("GET", base + "/conversation", other);
+  BOOST_TEST(seen.status == 200);
+  BOOST_TEST(seen.body == R"({"conversation":null,"messages":[]})");
+  BOOST_TEST(call("POST", base + "/read", other).status == 204);
+  BOOST_TEST(call("POST", base + "/csat", other, R"({"score":1})").status == 404);
+  BOOST_TEST(digest(mine) == before);
+}
+
 BOOST_AUTO_TEST_CASE(the_database_itself_shows_nothing_without_a_tenant) {
   make("a.example");
-  for (const char* sql :
-       {"select count(*) from channel", "select count(*) from conversation",
-        "select count(*) from message", "select count(*) from widget",
-        "select count(*) from business", "select count(*) from membership",
-        "select count(*) from usage_counter", "select count(*) from idempotency_key"}) {
+  for (const char* sql : {"select count(*) from channel", "select count(*) from conversation",
+                          "select count(*) from message", "select count(*) from widget",
+                          "select count(*) from business", "select count(*) from membership",
+                          "select count(*) from usage_counter",
+                          "select count(*) from idempotency_key", "select count(*) from webchat",
+                          "select count(*) from visitor", "select count(*) from embed_secret"}) {
     const auto rows = database.gateway.run({}, gateway::store::Query{sql, {}});
     BOOST_TEST_REQUIRE(rows.has_value(), test_support::why(rows));
     BOOST_TEST(rows->integer(0, 0) == 0, sql);

@@ -69,6 +69,8 @@ BOOST_AUTO_TEST_CASE(who_may_call_is_described_as_it_is_served) {
     const bool operator_token = !security.empty() && security[0]["operator"].exists();
     BOOST_TEST(bearer == (route.access == Access::user), route.operation);
     BOOST_TEST(operator_token == (route.access == Access::operator_token), route.operation);
+    const bool visitor = !security.empty() && security[0]["visitor"].exists();
+    BOOST_TEST(visitor == (route.access == Access::visitor), route.operation);
   }
 }
 

@@ -83,6 +83,12 @@ World::World(const WorldOptions& options) {
                                                    ids, gateway::auth::TokenOptions{});
   media_urls = std::make_unique<gateway::store::MediaUrls>(
       must(gateway::store::MediaUrls::from(*keyring_, kPublicUrl)));
+  visitor_tokens = std::make_unique<gateway::auth::VisitorTokens>(
+      must(gateway::auth::VisitorTokens::from(*keyring_)));
+  visitor_throttle_ =
+      std::make_unique<gateway::auth::VisitorThrottle>(clock, options.visitor_limits);
+  visitors = std::make_unique<gateway::visitors::Visitors>(*vault_, *visitor_tokens, *media_urls,
+                                                           clock, ids);
   throttle_ = std::make_unique<gateway::auth::Throttle>(clock, options.limits);
   readiness = std::make_unique<gateway::api::Readiness>(database.gateway_options(), clock);
   workers_ = std::make_unique<gateway::store::Workers>("api", options.workers, options.queue,
@@ -104,6 +110,9 @@ World::World(const WorldOptions& options) {
       .throttle = *throttle_,
       .readiness = *readiness,
       .media_urls = *media_urls,
+      .visitor_tokens = *visitor_tokens,
+      .visitor_throttle = *visitor_throttle_,
+      .visitors = *visitors,
       .settings = {
           .public_url = kPublicUrl,
           .cors_origins = options.cors_origins,

@@ -107,6 +107,7 @@ struct WorldOptions {
   std::vector<std::string> cors_origins = {"https://app.acme.test"};
   std::string operator_token = kOperatorToken;
   gateway::auth::ThrottleLimits limits;
+  gateway::auth::VisitorLimits visitor_limits;
   std::vector<std::string> trusted_proxies;
   int workers = 4;
   std::size_t queue = 256;
@@ -151,6 +152,8 @@ class World {
   std::unique_ptr<gateway::api::Readiness> readiness;
   std::unique_ptr<gateway::auth::Tokens> tokens;
   std::unique_ptr<gateway::store::MediaUrls> media_urls;
+  std::unique_ptr<gateway::auth::VisitorTokens> visitor_tokens;
+  std::unique_ptr<gateway::visitors::Visitors> visitors;
 
  private:
   Result judged(const std::string& method, const std::string& target, Result result);
@@ -160,6 +163,7 @@ class World {
   std::unique_ptr<gateway::store::Vault> vault_;
   std::unique_ptr<gateway::plugins::Registry> registry_;
   std::unique_ptr<gateway::auth::Throttle> throttle_;
+  std::unique_ptr<gateway::auth::VisitorThrottle> visitor_throttle_;
   std::unique_ptr<gateway::store::Workers> workers_;
   std::unique_ptr<gateway::store::Workers> passwords_;
   std::unique_ptr<gateway::api::Api> api_;
