@@ -119,6 +119,7 @@ class EngineServer::Peer final : public EngineConnection,
     drop_probe();
   }
   bool is_open() const { return session_ && session_->is_open(); }
+  bool has_socket() const { return socket_ != nullptr; }
 
   const std::string& sid() const { return sid_; }
 
@@ -478,24 +479,24 @@ void EngineServer::drain(std::chrono::milliseconds spread) {
   const auto steps = static_cast<std::size_t>(std::max<std::int64_t>(spread.count() / kStepMs, 1));
   const std::size_t share = gate_.sessions() / steps + 1;
   const std::int64_t ends = loop_.now_ms() + spread.count() + kPatienceMs;
-  const auto open = std::make_shared<std::atomic<std::size_t>>(1);
+  const auto left = std::make_shared<std::atomic<std::size_t>>(1);
   // Asked again and again: who is there changes on the other thread, and a server drains once.
-  while (open->load() > 0 && loop_.now_ms() < ends) {
-    loop_.post([this, share, open] { *open = close_some(share); });
+  while (left->load() > 0 && loop_.now_ms() < ends) {
+    loop_.post([this, share, left] { *left = close_some(share); });
     std::this_thread::sleep_for(std::chrono::milliseconds(kStepMs));
   }
 }
 
 std::size_t EngineServer::close_some(std::size_t most) {
   std::vector<std::shared_ptr<Peer>> leaving;
-  std::size_t open = 0;
+  std::size_t left = 0;
   for (const auto& [sid, peer] : peers_) {
-    if (!peer->is_open()) continue;
-    ++open;
-    if (leaving.size() < most) leaving.push_back(peer);
+    // A polling client that is between two requests is not waited for.
+    if (peer->is_open() || peer->has_socket()) ++left;
+    if (peer->is_open() && leaving.size() < most) leaving.push_back(peer);
   }
   for (const auto& peer : leaving) peer->close(Reason::shutting_down, Session::Flush::yes);
-  return open;
+  return left;
 }
 
 }  // namespace gateway::realtime

@@ -85,7 +85,7 @@ class EngineServer {
   void upgraded(http::Request&& head, int fd, std::string bytes_behind_head);
 
   // Lets nobody in any more and closes the sessions one after the other within `spread`, so that
-  // not all clients come to another node at once; returns when none is open, or a second later.
+  // not all clients come to another node at once; returns when all have gone, or a second later.
   // The loop still runs, and is stopped before this is destroyed. Not from the loop's thread.
   void drain(std::chrono::milliseconds spread);
 
@@ -105,7 +105,7 @@ class EngineServer {
   void on_poll_gone(const std::string& sid, std::uint64_t ticket);
   std::shared_ptr<Peer> find(const std::string& sid) const;
   void remove(Peer& peer);
-  // Returns how many were open.
+  // Returns how many were not closed to the end.
   std::size_t close_some(std::size_t most);
 
   const EngineOptions options_;

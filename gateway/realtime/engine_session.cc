@@ -9,7 +9,9 @@ namespace gateway::realtime {
 
 namespace {
 
-// Those of every session; made once, because a ping goes to everybody.
+constexpr std::int64_t kLastPollMs = 1'000;
+
+// Made once, because a ping goes to everybody.
 const Frame& ping_frame() {
   static const Frame frame = text_frame("2");
   return frame;
@@ -64,8 +66,7 @@ bool Session::post(std::string_view payload) {
   EnginePacket next;
   while (reader.next(next)) {
     if (next.type == PacketType::close) {
-      if (std::exchange(poll_held_, false)) wire_.answer_poll("6");
-      close(Reason::transport_close, Flush::no);
+      leave_polling();
       return true;
     }
     // What the application does with a message may end the session; the request was right.
@@ -74,6 +75,17 @@ bool Session::post(std::string_view payload) {
   if (!reader.failed()) return true;
   close(Reason::parse_error, Flush::no);
   return false;
+}
+
+void Session::leave_polling() {
+  if (std::exchange(poll_held_, false)) {
+    wire_.answer_poll("6");
+    return close(Reason::transport_close, Flush::no);
+  }
+  // The GET of a client that closes may have been overtaken by its POST on another connection.
+  client_left_ = true;
+  close(Reason::transport_close, Flush::yes);
+  close_deadline_ms_ = now_ms_ + kLastPollMs;
 }
 
 void Session::poll_aborted() {
@@ -219,7 +231,11 @@ void Session::answer_poll() {
   queue_ = {};
   begin_ = queued_bytes_ = 0;
   const bool is_last = state_ == State::closing;
-  if (is_last) payload.append(payload.empty() ? "1" : "\x1e" "1");
+  if (is_last && client_left_) {
+    payload = "6";
+  } else if (is_last) {
+    payload.append(payload.empty() ? "1" : "\x1e" "1");
+  }
   poll_held_ = false;
   wire_.answer_poll(std::move(payload));
   if (is_last) finish();

@@ -114,6 +114,7 @@ class Session {
   void enqueue(Frame frame);
   void flush();
   void answer_poll();
+  void leave_polling();
   void drop_probe();
   void finish();
 
@@ -124,6 +125,7 @@ class Session {
   Probe probe_ = Probe::none;
   bool poll_held_ = false;
   bool awaits_pong_ = false;
+  bool client_left_ = false;
   std::vector<Frame> queue_;  // those before begin_ have been written
   std::size_t begin_ = 0;
   std::size_t queued_bytes_ = 0;

@@ -18,10 +18,16 @@ std::string new_id() {
   return sdk::base64url(*bytes);
 }
 
+// A packet comes in messages of at most that size, and is no larger with its attachments.
+HubOptions with_packet_limit(HubOptions options, std::size_t bytes) {
+  options.limits.codec.packet_bytes = bytes;
+  return options;
+}
+
 }  // namespace
 
 Server::Server(ServerOptions options, App& app, Metrics& metrics)
-    : hub_(std::move(options.hub), app, [this](Task<void()> work) { run(std::move(work)); },
+    : hub_(with_packet_limit(std::move(options.hub), options.engine.session.max_payload), app, [this](Task<void()> work) { run(std::move(work)); },
            new_id),
       engine_(std::move(options.engine), loop_, metrics,
               [this](EngineConnection& connection, std::int64_t now_ms) {

@@ -56,7 +56,10 @@ std::vector<Frame> with_attachments(std::string text, std::span<const std::strin
 }  // namespace
 
 SocketDecoder::Step SocketDecoder::text(std::string_view message) {
-  if (awaited_ > 0 || !parse(message) || !check()) return Step::failed;
+  if (awaited_ > 0 || !parse(message) || !check()) {
+    awaited_ = 0;
+    return Step::failed;
+  }
   return awaited_ > 0 ? Step::more : Step::packet;
 }
 
