@@ -461,7 +461,7 @@ BOOST_AUTO_TEST_CASE(sockets_are_reached_by_their_id_from_any_thread) {
   const auto count = [&](const sdk::json::Document* answer) { answers += answer ? 1 : 100; };
   server.live.emit_with_ack(id, {"ask", "1"}, milliseconds(5000), count);
   BOOST_TEST(client.hear().value_or("") == R"(420["ask",1])");
-  client.say(R"(30["yes"])");
+  client.say(R"(430["yes"])");
   BOOST_TEST(eventually([&] { return answers == 1; }));
   server.live.emit_with_ack(id, {"ask", "2"}, milliseconds(20), count);
   BOOST_TEST(eventually([&] { return answers == 101; }));
@@ -495,6 +495,7 @@ BOOST_AUTO_TEST_CASE(connections_that_come_and_go_leave_nothing_behind) {
       connect(poller);
       const WsClient probing(server.port(), with_sid(kWebSocket, poller.sid()));
       poller.post("1");
+      BOOST_TEST(poller.poll() == "6");
     }
     BOOST_TEST_REQUIRE(eventually([&] { return server.live.sessions() == 0; }));
   };
