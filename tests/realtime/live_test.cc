@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_gives_up_its_poll_is_gone_at_once) {
   Poller poller(server.port());
   connect(poller);
   poller.client().send(probe::get(with_sid(kPolling, poller.sid())));
-  poller.client().reset();
+  poller.client().close();
   BOOST_TEST(eventually([&] { return server.app.ends() == "transport error;"; }));
   BOOST_TEST(eventually([&] { return server.live.sessions() == 0; }));
   BOOST_TEST(server.dropped() == 0);
