@@ -84,9 +84,8 @@ http::Response payload_answer(std::string payload) {
 http::Response post_answer() { return {200, {{"Content-Type", "text/html"}}, "ok"}; }
 
 http::Response preflight_answer(const http::Request& request) {
-  http::Response response{204,
-                          {{"Access-Control-Allow-Methods", "GET,POST"},
-                           {"Access-Control-Max-Age", "600"}}};
+  http::Response response{
+      204, {{"Access-Control-Allow-Methods", "GET,POST"}, {"Access-Control-Max-Age", "600"}}};
   if (const auto names = request.header("access-control-request-headers"); !names.empty()) {
     response.headers.emplace_back("Access-Control-Allow-Headers", names);
   }

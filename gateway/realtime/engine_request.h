@@ -32,7 +32,7 @@ struct Cors {
 
 struct EngineRequest {
   Transport transport = Transport::polling;
-  std::string sid;  // empty: a handshake
+  std::string sid;            // empty: a handshake
   bool is_version_4 = false;  // else unsupported_version, if the sid is known
 };
 

@@ -50,8 +50,8 @@ struct EngineServer::Instruments {
       : sessions(metrics.gauge("backchannel_realtime_sessions", "Live sessions")),
         upgrades(metrics.counter("backchannel_realtime_upgrades_total",
                                  "Sessions that went from polling to a WebSocket")),
-        received(metrics.counter("backchannel_realtime_messages_total",
-                                 "Messages of live sessions", {{"direction", "in"}})),
+        received(metrics.counter("backchannel_realtime_messages_total", "Messages of live sessions",
+                                 {{"direction", "in"}})),
         sent(metrics.counter("backchannel_realtime_messages_total", "Messages of live sessions",
                              {{"direction", "out"}})) {
     for (std::size_t i = 0; i < kReasons; ++i) {
@@ -143,10 +143,9 @@ class EngineServer::Peer final : public EngineConnection,
   void open_probe(int fd, const http::Request& head, std::string bytes) {
     catch_up();
     const bool is_wanted = session_ && session_->attach_probe(now_ms());
-    auto socket = WebSocket::take(server_.loop_, fd, head, std::move(bytes),
-                                  server_.options_.session.max_payload,
-                                  is_wanted ? weak_from_this()
-                                            : std::weak_ptr<WebSocket::Owner>(refuser()));
+    auto socket = WebSocket::take(
+        server_.loop_, fd, head, std::move(bytes), server_.options_.session.max_payload,
+        is_wanted ? weak_from_this() : std::weak_ptr<WebSocket::Owner>(refuser()));
     if (is_wanted) {
       probe_ = std::move(socket);
       if (!probe_) session_->probe_ended();
@@ -371,8 +370,7 @@ void EngineServer::upgraded(http::Request&& head, int fd, std::string bytes_behi
   });
 }
 
-void EngineServer::on_upgraded(http::Request head, EngineRequest asked, int fd,
-                               std::string bytes) {
+void EngineServer::on_upgraded(http::Request head, EngineRequest asked, int fd, std::string bytes) {
   if (!asked.sid.empty()) {
     if (const auto peer = find(asked.sid)) {
       peer->open_probe(fd, head, std::move(bytes));
@@ -433,8 +431,8 @@ void EngineServer::handle(http::Request&& request, http::Reply&& reply) {
 
 void EngineServer::on_call(Call call, int turns) {
   if (call.sid.empty()) {
-    const auto peer = std::make_shared<Peer>(*this, new_sid(), Handshake{call.ip, call.origin},
-                                             call.network);
+    const auto peer =
+        std::make_shared<Peer>(*this, new_sid(), Handshake{call.ip, call.origin}, call.network);
     peers_.emplace(peer->sid(), peer);
     gate_.add(peer->sid());
     peer->begin(Transport::polling);
@@ -445,9 +443,8 @@ void EngineServer::on_call(Call call, int turns) {
   if (!peer) {
     call.answer(options_.cors, error_answer(EngineError::unknown_sid));
   } else if (peer->has_frames_before_requests() && turns < kTurnsForFrames) {
-    loop_.post([this, call = std::move(call), turns]() mutable {
-      on_call(std::move(call), turns + 1);
-    });
+    loop_.post(
+        [this, call = std::move(call), turns]() mutable { on_call(std::move(call), turns + 1); });
   } else {
     peer->request(std::move(call));
   }

@@ -234,7 +234,9 @@ void Session::answer_poll() {
   if (is_last && client_left_) {
     payload = "6";
   } else if (is_last) {
-    payload.append(payload.empty() ? "1" : "\x1e" "1");
+    payload.append(payload.empty() ? "1"
+                                   : "\x1e"
+                                     "1");
   }
   poll_held_ = false;
   wire_.answer_poll(std::move(payload));

@@ -69,8 +69,7 @@ void Gate::forget_idle(std::int64_t now_ms) {
   if (swept_ms_ != INT64_MIN && now_ms - swept_ms_ < kSweepMs) return;
   swept_ms_ = now_ms;
   std::erase_if(networks_, [&](const auto& entry) {
-    return entry.second.sessions == 0 &&
-           tokens_at(entry.second, now_ms) >= limits_.handshake_burst;
+    return entry.second.sessions == 0 && tokens_at(entry.second, now_ms) >= limits_.handshake_burst;
   });
 }
 

@@ -239,8 +239,8 @@ void Socket::deliver(const Parcel& parcel) {
 
 void Socket::send(std::span<const Frame> frames, bool is_volatile) {
   if (client_ == nullptr) return;
-  client_->connection_.send(
-      frames, is_volatile ? Session::Delivery::may_drop : Session::Delivery::must);
+  client_->connection_.send(frames,
+                            is_volatile ? Session::Delivery::may_drop : Session::Delivery::must);
 }
 
 void Socket::disconnect(Disconnect how, Reason reason) {
@@ -432,8 +432,8 @@ void Client::on_connect(SocketPacket packet) {
   const auto& handshake = connection_.handshake();
   const auto socket = std::make_shared<Socket>(hub_, *this, *nsp, handshake);
   sockets_.push_back(socket);
-  ConnectRequest request{std::move(packet.nsp), std::move(packet.data), handshake.ip,
-                         handshake.origin, {}, {}};
+  ConnectRequest request{
+      std::move(packet.nsp), std::move(packet.data), handshake.ip, handshake.origin, {}, {}};
   if (hub_.options_.recovery && request.auth) {
     const auto auth = request.auth->root();
     request.pid = auth["pid"].text_or({});
@@ -453,8 +453,10 @@ void Client::on_event(const std::shared_ptr<Socket>& socket, SocketPacket packet
     return;
   }
   const auto name = packet.data->root().at(0);
-  Event event{std::string(name.digits().value_or(std::string_view())), *std::move(packet.data),
-              std::move(packet.attachments), {}};
+  Event event{std::string(name.digits().value_or(std::string_view())),
+              *std::move(packet.data),
+              std::move(packet.attachments),
+              {}};
   if (packet.id) event.ack = Ack(hub_, socket, *packet.id);
   hub_.app_.on_event(*socket, std::move(event));
 }

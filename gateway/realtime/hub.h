@@ -29,7 +29,7 @@ struct HubLimits {
   std::int64_t connect_timeout_ms = 10'000;  // without any namespace
   int connect_failures = 3;
   std::size_t sockets_per_group = 2'000;
-  std::size_t acks = 64;  // of the server's own that a socket may owe
+  std::size_t acks = 64;              // of the server's own that a socket may owe
   std::size_t pending_packets = 256;  // while a CONNECT is being decided
   std::size_t pending_bytes = 256u << 10;
 };
@@ -198,7 +198,7 @@ class Client final : public EngineHandler {
   EngineConnection& connection_;
   SocketDecoder decoder_;
   std::vector<std::shared_ptr<Socket>> sockets_;
-  std::int64_t now_ms_ = 0;  // of the message being heard
+  std::int64_t now_ms_ = 0;           // of the message being heard
   std::int64_t connect_deadline_ms_;  // INT64_MAX while it has a namespace
   int failures_ = 0;
   bool is_failed_ = false;

@@ -53,9 +53,7 @@ void Loop::post(Task<void()> work) {
   boost::asio::post(impl_->context, Work{std::make_shared<Task<void()>>(std::move(work))});
 }
 
-bool Loop::on_own_thread() const {
-  return impl_->thread.get_id() == std::this_thread::get_id();
-}
+bool Loop::on_own_thread() const { return impl_->thread.get_id() == std::this_thread::get_id(); }
 
 std::int64_t Loop::now_ms() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(

@@ -27,8 +27,9 @@ HubOptions with_packet_limit(HubOptions options, std::size_t bytes) {
 }  // namespace
 
 Server::Server(ServerOptions options, App& app, Metrics& metrics)
-    : hub_(with_packet_limit(std::move(options.hub), options.engine.session.max_payload), app, [this](Task<void()> work) { run(std::move(work)); },
-           new_id),
+    : hub_(
+          with_packet_limit(std::move(options.hub), options.engine.session.max_payload), app,
+          [this](Task<void()> work) { run(std::move(work)); }, new_id),
       engine_(std::move(options.engine), loop_, metrics,
               [this](EngineConnection& connection, std::int64_t now_ms) {
                 return hub_.open(connection, now_ms);

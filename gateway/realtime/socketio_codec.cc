@@ -28,9 +28,8 @@ std::optional<std::uint64_t> take_number(std::string_view& text, std::size_t mos
 
 // What the client's own library says of a connection, and so nobody else may.
 bool is_reserved(std::string_view name) {
-  constexpr std::array<std::string_view, 6> kNames = {"connect",       "connect_error",
-                                                      "disconnect",    "disconnecting",
-                                                      "newListener",   "removeListener"};
+  constexpr std::array<std::string_view, 6> kNames = {
+      "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
@@ -99,11 +98,11 @@ bool SocketDecoder::parse(std::string_view message) {
     if (!packet_.id) return false;
   }
   if (message.empty()) return true;
-  auto document = sdk::json::Document::parse(
-      message, {.bytes = limits_.packet_bytes,
-                .depth = limits_.json_depth,
-                .nodes = limits_.json_nodes,
-                .duplicates = sdk::json::Duplicates::first_wins});
+  auto document =
+      sdk::json::Document::parse(message, {.bytes = limits_.packet_bytes,
+                                           .depth = limits_.json_depth,
+                                           .nodes = limits_.json_nodes,
+                                           .duplicates = sdk::json::Duplicates::first_wins});
   if (!document) return false;
   packet_.data = *std::move(document);
   // Rare, and text that only looks like one is found out below.
@@ -120,7 +119,8 @@ bool SocketDecoder::check() const {
       return !packet_.data;
     case SocketPacketType::event: {
       const Value name = data.at(0);
-      return data.is_array() && (name.is_number() || (name.is_string() && !is_reserved(*name.text())));
+      return data.is_array() &&
+             (name.is_number() || (name.is_string() && !is_reserved(*name.text())));
     }
     case SocketPacketType::ack:
       return data.is_array();

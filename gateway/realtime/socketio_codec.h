@@ -25,7 +25,7 @@ namespace gateway::realtime {
 struct CodecLimits {
   std::size_t json_depth = 32;
   std::size_t json_nodes = 10'000;
-  std::size_t attachments = 10;         // of one packet
+  std::size_t attachments = 10;          // of one packet
   std::size_t packet_bytes = 1'000'000;  // with its attachments
   std::size_t namespace_bytes = 256;
 };

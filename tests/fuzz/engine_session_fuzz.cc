@@ -1,6 +1,6 @@
 // A session and the Socket.IO hub above it, driven by bytes: requests, frames, probes, time, and an
-// application that talks back. Whatever comes, a GET is answered once, messages keep their order and
-// come once, the queue stays within its bounds, and the end is announced once.
+// application that talks back. Whatever comes, a GET is answered once, messages keep their order
+// and come once, the queue stays within its bounds, and the end is announced once.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -65,7 +65,9 @@ class FuzzApp final : public App {
 class Peer final : public EngineConnection, public Session::Wire {
  public:
   Peer(Hub& hub, Transport transport, const std::int64_t& now)
-      : now_(now), session_(limits_, *this, transport, "the-sid", now), handler_(hub.open(*this, now)) {}
+      : now_(now),
+        session_(limits_, *this, transport, "the-sid", now),
+        handler_(hub.open(*this, now)) {}
 
   const Handshake& handshake() const override { return handshake_; }
   bool send(std::span<const Frame> frames, Session::Delivery delivery) override {
@@ -188,8 +190,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.recovery = (rest.front() & 2) != 0;
   options.namespaces = {"/", "/b"};
   FuzzApp app;
-  Hub hub(options, app, [](gateway::Task<void()> work) { work(); },
-          [&ids] { return "id" + std::to_string(++ids); });
+  Hub hub(
+      options, app, [](gateway::Task<void()> work) { work(); },
+      [&ids] { return "id" + std::to_string(++ids); });
   const std::vector<std::string> all = {"all"};
   {
     const bool is_polling = (rest.front() & 1) == 0;

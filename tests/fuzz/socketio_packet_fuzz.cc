@@ -28,7 +28,9 @@ std::string again(const SocketPacket& packet) {
       return *disconnect_frame(packet.nsp).bytes;
     case SocketPacketType::ack: {
       const auto inside = std::string_view(json).substr(1, json.size() - 2);
-      return *ack_frames(packet.nsp, packet.id.value_or(0), inside, packet.attachments).front().bytes;
+      return *ack_frames(packet.nsp, packet.id.value_or(0), inside, packet.attachments)
+                  .front()
+                  .bytes;
     }
     case SocketPacketType::event:
     case SocketPacketType::connect_error:

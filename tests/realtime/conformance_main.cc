@@ -44,8 +44,8 @@ class SuiteApp final : public App {
     Permission permission;
     permission.attachments = 10;
     permission.events_per_second = permission.event_burst = 1e6;
-    permission.context = std::make_shared<std::string>(
-        request.auth ? request.auth->root().dump() : std::string("{}"));
+    permission.context = std::make_shared<std::string>(request.auth ? request.auth->root().dump()
+                                                                    : std::string("{}"));
     connect.accept(std::move(permission));
   }
   void on_connected(Socket& socket) override {
@@ -103,8 +103,8 @@ class Echo final : public EngineHandler {
  public:
   explicit Echo(EngineConnection& connection) : connection_(connection) {}
   void on_message(bool is_binary, std::string_view data, std::int64_t) override {
-    const Frame frame = is_binary ? binary_frame(std::string(data))
-                                  : text_frame("4" + std::string(data));
+    const Frame frame =
+        is_binary ? binary_frame(std::string(data)) : text_frame("4" + std::string(data));
     connection_.send(std::span(&frame, 1), Session::Delivery::must);
   }
   void on_closed(Reason) override {}

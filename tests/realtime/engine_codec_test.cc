@@ -32,17 +32,22 @@ std::string frame(std::string_view bytes) { return read(bytes, PacketReader::Uni
 BOOST_AUTO_TEST_SUITE(engine_codec)
 
 BOOST_AUTO_TEST_CASE(a_payload_is_split_at_its_separators) {
-  BOOST_TEST(payload("4hello\x1e" "2\x1e" "4world") == "4:hello 2: 4:world");
+  BOOST_TEST(payload("4hello\x1e"
+                     "2\x1e"
+                     "4world") == "4:hello 2: 4:world");
   BOOST_TEST(payload("4") == "4:");
 }
 
 BOOST_AUTO_TEST_CASE(a_binary_message_is_base64_without_a_digit) {
-  BOOST_TEST(payload("4hello\x1e" "bAQIDBA==") == "4:hello b:\x01\x02\x03\x04");
+  BOOST_TEST(payload("4hello\x1e"
+                     "bAQIDBA==") == "4:hello b:\x01\x02\x03\x04");
   BOOST_TEST(frame("bAQIDBA==") == "b:\x01\x02\x03\x04");
 }
 
 BOOST_AUTO_TEST_CASE(reading_ends_at_the_first_packet_that_is_none) {
-  BOOST_TEST(payload("4a\x1e" "abc\x1e" "4b") == "4:a!");
+  BOOST_TEST(payload("4a\x1e"
+                     "abc\x1e"
+                     "4b") == "4:a!");
   BOOST_TEST(payload("") == "!");
   BOOST_TEST(payload("4a\x1e") == "4:a!");
   BOOST_TEST(payload("7") == "!");
@@ -50,7 +55,10 @@ BOOST_AUTO_TEST_CASE(reading_ends_at_the_first_packet_that_is_none) {
 }
 
 BOOST_AUTO_TEST_CASE(a_separator_inside_a_frame_is_data) {
-  BOOST_TEST(frame("4a\x1e" "4b") == "4:a\x1e" "4b");
+  BOOST_TEST(frame("4a\x1e"
+                   "4b") ==
+             "4:a\x1e"
+             "4b");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_joined_reads_as_it_was) {
@@ -58,7 +66,10 @@ BOOST_AUTO_TEST_CASE(what_is_joined_reads_as_it_was) {
   append_to_payload(joined, text_frame("4hello"));
   append_to_payload(joined, binary_frame("\x01\x02\x03\x04"));
   append_to_payload(joined, text_frame("2"));
-  BOOST_TEST(joined == "4hello\x1e" "bAQIDBA==\x1e" "2");
+  BOOST_TEST(joined ==
+             "4hello\x1e"
+             "bAQIDBA==\x1e"
+             "2");
   BOOST_TEST(payload(joined) == "4:hello b:\x01\x02\x03\x04 2:");
 }
 

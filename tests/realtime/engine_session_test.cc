@@ -58,18 +58,16 @@ BOOST_FIXTURE_TEST_SUITE(engine_session, Fixture)
 BOOST_AUTO_TEST_CASE(the_first_packet_of_a_polling_session_offers_the_upgrade) {
   session.emplace(limits, wire, Transport::polling, "the-sid", 0);
   session->poll();
-  BOOST_TEST(took() ==
-             R"(poll(0{"sid":"the-sid","upgrades":["websocket"],"pingInterval":300,)"
-             R"("pingTimeout":200,"maxPayload":1000}))");
+  BOOST_TEST(took() == R"(poll(0{"sid":"the-sid","upgrades":["websocket"],"pingInterval":300,)"
+                       R"("pingTimeout":200,"maxPayload":1000}))");
 }
 
 BOOST_AUTO_TEST_CASE(the_first_frame_of_a_websocket_session_offers_none) {
   session.emplace(limits, wire, Transport::websocket, "the-sid", 0);
   wire.session = &*session;
   wire.flush();
-  BOOST_TEST(took() ==
-             R"(ws(0{"sid":"the-sid","upgrades":[],"pingInterval":300,)"
-             R"("pingTimeout":200,"maxPayload":1000}))");
+  BOOST_TEST(took() == R"(ws(0{"sid":"the-sid","upgrades":[],"pingInterval":300,)"
+                       R"("pingTimeout":200,"maxPayload":1000}))");
 }
 
 BOOST_AUTO_TEST_CASE(a_get_is_held_until_there_is_something_to_say) {
@@ -108,13 +106,19 @@ BOOST_AUTO_TEST_CASE(a_get_that_is_given_up_ends_the_session) {
 
 BOOST_AUTO_TEST_CASE(the_messages_of_a_post_are_heard_in_order) {
   auto& s = open(Transport::polling);
-  BOOST_TEST(s.post("4a\x1e" "bAQIDBA==\x1e" "4b"));
+  BOOST_TEST(
+      s.post("4a\x1e"
+             "bAQIDBA==\x1e"
+             "4b"));
   BOOST_TEST(took() == "got(a) got-binary(\x01\x02\x03\x04) got(b)");
 }
 
 BOOST_AUTO_TEST_CASE(what_comes_behind_a_bad_packet_is_not_heard) {
   auto& s = open(Transport::polling);
-  BOOST_TEST(!s.post("4a\x1e" "abc\x1e" "4b"));
+  BOOST_TEST(
+      !s.post("4a\x1e"
+              "abc\x1e"
+              "4b"));
   BOOST_TEST(took() == "got(a) closed(parse error)");
   BOOST_TEST(!s.poll());
 }
@@ -122,7 +126,9 @@ BOOST_AUTO_TEST_CASE(what_comes_behind_a_bad_packet_is_not_heard) {
 BOOST_AUTO_TEST_CASE(a_message_behind_one_that_ended_the_session_is_not_heard) {
   auto& s = open(Transport::polling);
   wire.hears = [&](std::string_view) { s.close(Reason::parse_error, Flush::no); };
-  BOOST_TEST(s.post("4a\x1e" "4b"));
+  BOOST_TEST(
+      s.post("4a\x1e"
+             "4b"));
   BOOST_TEST(took() == "got(a) closed(parse error)");
 }
 

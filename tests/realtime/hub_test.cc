@@ -146,8 +146,7 @@ BOOST_AUTO_TEST_CASE(a_refusal_says_why_and_leaves_the_connection_open) {
   refusal = Refusal{"unauthorized", R"({"code":"AUTH_REQUIRED"})"};
   auto client = line();
   client->say("0");
-  BOOST_TEST(client->take() ==
-             R"(44{"message":"unauthorized","data":{"code":"AUTH_REQUIRED"}})");
+  BOOST_TEST(client->take() == R"(44{"message":"unauthorized","data":{"code":"AUTH_REQUIRED"}})");
   BOOST_TEST(!client->closed);
   BOOST_TEST(ends == "");
   refusal.reset();
@@ -293,8 +292,9 @@ BOOST_AUTO_TEST_CASE(too_many_events_are_dropped_and_far_too_many_close_the_conn
   for (int i = 0; i < 3; ++i) client->say(R"(2["a"])");
   client->say(R"(25["a"])");
   BOOST_TEST(events == "a;a;a;");
-  BOOST_TEST(client->take() ==
-             R"(435[{"ok":false,"error":{"code":"RATE_LIMITED","message":"Too many events; slow down"}}])");
+  BOOST_TEST(
+      client->take() ==
+      R"(435[{"ok":false,"error":{"code":"RATE_LIMITED","message":"Too many events; slow down"}}])");
   now += 100;
   client->say(R"(2["b"])");
   BOOST_TEST(events == "a;a;a;b;");
@@ -413,7 +413,8 @@ BOOST_AUTO_TEST_CASE(namespaces_have_rooms_of_their_own) {
   BOOST_TEST(client->take() == R"(40{"sid":"id1"} 40/desk,{"sid":"id2"})");
   emit({"one"}, {"news", "1"});
   BOOST_TEST(client->take() == R"(42["news",1])");
-  hub().emit("/desk", permission.rooms, hub().encode({.event = "news", .arguments = "2", .nsp = "/desk"}));
+  hub().emit("/desk", permission.rooms,
+             hub().encode({.event = "news", .arguments = "2", .nsp = "/desk"}));
   BOOST_TEST(client->take() == R"(42/desk,["news",2])");
   client->say("1/desk,");
   client->say(R"(2["a"])");

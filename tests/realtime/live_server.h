@@ -77,7 +77,8 @@ class RecordingApp final : public realtime::App {
 
 class LiveServer final : public http::App {
  public:
-  explicit LiveServer(realtime::ServerOptions options = {}) : live(std::move(options), app, metrics) {
+  explicit LiveServer(realtime::ServerOptions options = {})
+      : live(std::move(options), app, metrics) {
     gateway::log::set_level(gateway::log::Level::off);
     edge_ = std::make_unique<http::Server>(http::ServerOptions{}, *this, metrics);
     live.start();

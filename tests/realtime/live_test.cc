@@ -113,7 +113,8 @@ BOOST_AUTO_TEST_CASE(a_refusal_is_json_that_a_page_may_read) {
     BOOST_TEST(answer->head.find("Access-Control-Allow-Origin: *\r\n") != std::string::npos);
   };
   const std::string origin = "Origin: https://shop.example\r\n";
-  check(probe::get("/socket.io/?EIO=4", origin), 400, R"({"code":0,"message":"Transport unknown"})");
+  check(probe::get("/socket.io/?EIO=4", origin), 400,
+        R"({"code":0,"message":"Transport unknown"})");
   check(probe::get(with_sid(kPolling, "nobody"), origin), 400,
         R"({"code":1,"message":"Session ID unknown"})");
   check(probe::post(kPolling, ""), 400, R"({"code":2,"message":"Bad handshake method"})");
@@ -192,9 +193,13 @@ BOOST_AUTO_TEST_CASE(polling_carries_events_and_binary_in_order) {
   BOOST_TEST(connect(poller).substr(0, 9) == R"(40{"sid":)");
   BOOST_TEST(server.app.origin() == "https://shop.example");
   const std::string packet = R"(451-["echo",{"_placeholder":true,"num":0}])";
-  BOOST_TEST(poller.post(packet + "\x1e" "bAQIDBA==\x1e" R"(42["echo",7])") == "ok");
+  BOOST_TEST(poller.post(packet + "\x1e"
+                                  "bAQIDBA==\x1e"
+                                  R"(42["echo",7])") == "ok");
   BOOST_TEST(poller.poll() == R"(451-["back",{"_placeholder":true,"num":0}])"
-                              "\x1e" "bAQIDBA==\x1e" R"(42["back",7])");
+                              "\x1e"
+                              "bAQIDBA==\x1e"
+                              R"(42["back",7])");
 }
 
 BOOST_AUTO_TEST_CASE(a_held_poll_is_answered_by_what_is_said_on_another_thread) {

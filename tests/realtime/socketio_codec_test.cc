@@ -56,11 +56,13 @@ BOOST_AUTO_TEST_CASE(the_examples_of_the_protocol_are_read) {
 BOOST_AUTO_TEST_CASE(attachments_follow_as_binary_messages) {
   BOOST_TEST(text(R"(51-["hello",{"_placeholder":true,"num":0}])") == "more");
   BOOST_TEST(binary("abc") == R"(event / ["hello",{"_placeholder":true,"num":0}] +abc)");
-  BOOST_TEST(text(R"(62-/admin,456[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}])") ==
-             "more");
+  BOOST_TEST(
+      text(R"(62-/admin,456[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}])") ==
+      "more");
   BOOST_TEST(binary("a") == "more");
-  BOOST_TEST(binary("b") == "ack /admin 456 "
-                            R"([{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}] +a +b)");
+  BOOST_TEST(binary("b") ==
+             "ack /admin 456 "
+             R"([{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}] +a +b)");
 }
 
 BOOST_AUTO_TEST_CASE(an_event_may_have_a_number_for_its_name) {
@@ -68,11 +70,15 @@ BOOST_AUTO_TEST_CASE(an_event_may_have_a_number_for_its_name) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_packet_fails) {
-  for (const char* message :
-       {"", "a", "7", "9[]", "abc", "2", "2{}", "2[]", "2[null]", "2[{}]", "2[true]", "2[[\"a\"]]",
-        "2[\"a\"", "2[\"a\"]]", "2[\"a\"]x", "2abc[\"a\"]", "2-1[\"a\"]", "0[]", "0\"x\"", "0null",
-        "0{", "1{}", "1[]", "3", "3{}", "3\"a\"", "4", "4{\"message\":\"x\"}", "5[\"a\"]",
-        "5-[\"a\"]", "5x-[\"a\"]", "51[\"a\"]", "6[]", "51"}) {
+  for (const char* message : {"",           "a",         "7",          "9[]",
+                              "abc",        "2",         "2{}",        "2[]",
+                              "2[null]",    "2[{}]",     "2[true]",    "2[[\"a\"]]",
+                              "2[\"a\"",    "2[\"a\"]]", "2[\"a\"]x",  "2abc[\"a\"]",
+                              "2-1[\"a\"]", "0[]",       "0\"x\"",     "0null",
+                              "0{",         "1{}",       "1[]",        "3",
+                              "3{}",        "3\"a\"",    "4",          "4{\"message\":\"x\"}",
+                              "5[\"a\"]",   "5-[\"a\"]", "5x-[\"a\"]", "51[\"a\"]",
+                              "6[]",        "51"}) {
     BOOST_TEST(text(message) == "failed", message);
   }
 }
@@ -88,9 +94,9 @@ BOOST_AUTO_TEST_CASE(the_words_of_a_connection_are_no_events) {
 // CVE-2022-2421: a placeholder that names anything but an attachment of its packet.
 BOOST_AUTO_TEST_CASE(a_placeholder_names_an_attachment_of_its_packet) {
   for (const char* number : {"1", "-1", "\"0\"", "\"splice\"", "0.5", "null", "{}"}) {
-    BOOST_TEST(text(R"(51-["a",{"_placeholder":true,"num":)" + std::string(number) + "}]") ==
-                   "failed",
-               number);
+    BOOST_TEST(
+        text(R"(51-["a",{"_placeholder":true,"num":)" + std::string(number) + "}]") == "failed",
+        number);
   }
   BOOST_TEST(text(R"(51-["a",{"_placeholder":true}])") == "failed");
   BOOST_TEST(text(R"(2["a",{"_placeholder":true,"num":0}])") == "failed");
