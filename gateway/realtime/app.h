@@ -60,7 +60,8 @@ struct Permission {
   std::shared_ptr<void> context = nullptr;
 
   // Connection state recovery: who it was, and what it has missed, in order. The events are sent
-  // before the client hears that it is connected.
+  // before the client hears that it is connected. They must fit into its queue, see SessionLimits;
+  // a client that has missed more is better not recovered, so that it reads the log by REST.
   struct Recovered {
     std::string id;
     std::string pid;
@@ -84,8 +85,9 @@ struct ConnectRequest {
   std::string offset;
 };
 
-// The right and duty to answer a CONNECT, once. Move-only; any one thread at a time. Where the
-// client has gone the answer is dropped; destroyed unanswered it refuses.
+// The right and duty to answer a CONNECT, once. Move-only; any one thread at a time, but not while
+// the Server is being destroyed; later it does nothing. Where the client has gone the answer is
+// dropped; destroyed unanswered it refuses.
 class Connect {
  public:
   Connect() = default;
@@ -108,7 +110,7 @@ class Connect {
   std::weak_ptr<Socket> socket_;
 };
 
-// The answer to an event that asked for one. Any thread; once, later calls do nothing.
+// The answer to an event that asked for one. As Connect, but it need not be given.
 class Ack {
  public:
   Ack() = default;

@@ -195,6 +195,7 @@ class EngineServer::Peer final : public EngineConnection,
     return is_sent;
   }
   void close(Reason reason, Session::Flush flush) override {
+    catch_up();
     session_->close(reason, flush);
     settle();
   }
@@ -339,7 +340,6 @@ std::string EngineServer::new_sid() const {
 }
 
 std::optional<http::Response> EngineServer::refuse_entry(const std::string& network) {
-  if (draining_) return http::Response{503, {{"Retry-After", "1"}}, ""};
   const auto answer = gate_.enter(network, loop_.now_ms());
   if (answer == Gate::Answer::welcome) return std::nullopt;
   instruments_->refused[static_cast<std::size_t>(answer)]->add();
@@ -357,8 +357,8 @@ std::optional<http::Response> EngineServer::refuse_entry(const std::string& netw
 
 bool EngineServer::takes_upgrade(const http::Request& head) {
   const auto asked = read_request(head, true);
-  if (!asked.request || !asked.request->is_version_4) return false;
-  if (!asked.request->sid.empty()) return gate_.knows(asked.request->sid) && !draining_;
+  if (draining_ || !asked.request || !asked.request->is_version_4) return false;
+  if (!asked.request->sid.empty()) return gate_.knows(asked.request->sid);
   return !refuse_entry(auth::network_of(options_.proxies.client_of(head)));
 }
 
@@ -394,6 +394,8 @@ void EngineServer::handle(http::Request&& request, http::Reply&& reply) {
     reply.send(std::move(response));
   };
   if (request.method == "OPTIONS") return answer(preflight_answer(request));
+  // Also to those who have a session: the loop may not be there any more to answer.
+  if (draining_) return answer({503, {{"Retry-After", "1"}}, ""});
   const bool is_upgrade = is_websocket(request);
   auto asked = read_request(request, is_upgrade);
   if (!asked.request) return answer(error_answer(asked.error));

@@ -95,6 +95,7 @@ void Session::poll_aborted() {
 
 void Session::frame(bool is_binary, std::string_view bytes, std::int64_t now_ms) {
   if (state_ != State::open) return;
+  now_ms_ = std::max(now_ms_, now_ms);
   if (is_binary) {
     wire_.on_message(true, bytes);
     return;
@@ -165,6 +166,7 @@ bool Session::attach_probe(std::int64_t now_ms) {
 
 void Session::probe_frame(bool is_binary, std::string_view bytes, std::int64_t now_ms) {
   if (state_ != State::open || probe_ == Probe::none) return;
+  now_ms_ = std::max(now_ms_, now_ms);
   if (!is_binary && bytes == "2probe") {
     probe_ = Probe::answered;
     wire_.send_to_probe("3probe");
@@ -176,7 +178,6 @@ void Session::probe_frame(bool is_binary, std::string_view bytes, std::int64_t n
     drop_probe();
     return;
   }
-  now_ms_ = std::max(now_ms_, now_ms);
   probe_ = Probe::none;
   if (std::exchange(poll_held_, false)) wire_.answer_poll("6");
   transport_ = Transport::websocket;

@@ -42,13 +42,13 @@ Connect& Connect::operator=(Connect&& other) noexcept {
 }
 
 Connect::~Connect() {
-  if (hub_ == nullptr) return;
+  if (hub_ == nullptr || socket_.expired()) return;
   log::error("realtime", "a CONNECT was dropped by its handler");
   refuse(kUnanswered);
 }
 
 void Connect::listen(std::vector<std::string> rooms) {
-  if (hub_ == nullptr) return;
+  if (hub_ == nullptr || socket_.expired()) return;
   hub_->on_loop_([socket = socket_, rooms = std::move(rooms)] {
     if (const auto self = socket.lock()) self->listen(rooms);
   });
@@ -56,7 +56,7 @@ void Connect::listen(std::vector<std::string> rooms) {
 
 void Connect::accept(Permission permission) {
   Hub* hub = std::exchange(hub_, nullptr);
-  if (hub == nullptr) return;
+  if (hub == nullptr || socket_.expired()) return;
   hub->on_loop_([socket = std::move(socket_), permission = std::move(permission)]() mutable {
     if (const auto self = socket.lock()) self->accept(std::move(permission));
   });
@@ -64,7 +64,7 @@ void Connect::accept(Permission permission) {
 
 void Connect::refuse(Refusal refusal) {
   Hub* hub = std::exchange(hub_, nullptr);
-  if (hub == nullptr) return;
+  if (hub == nullptr || socket_.expired()) return;
   hub->on_loop_([socket = std::move(socket_), refusal = std::move(refusal)] {
     if (const auto self = socket.lock()) self->refuse(refusal);
   });
@@ -72,7 +72,7 @@ void Connect::refuse(Refusal refusal) {
 
 void Ack::send(std::string arguments, std::vector<std::string> attachments) {
   Hub* hub = std::exchange(hub_, nullptr);
-  if (hub == nullptr) return;
+  if (hub == nullptr || socket_.expired()) return;
   hub->on_loop_([socket = std::move(socket_), id = id_, arguments = std::move(arguments),
                  attachments = std::move(attachments)] {
     const auto self = socket.lock();
