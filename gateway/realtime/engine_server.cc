@@ -22,6 +22,9 @@ namespace {
 constexpr std::size_t kSidLength = 20;
 // A frame that has arrived is looked at before a request that came behind it.
 constexpr int kTurnsForFrames = 16;
+// The end of an upgrade may be overtaken by a request on another connection. A client that waits
+// for this GET, so that it can end its upgrade, hardly notices.
+constexpr std::int64_t kUpgradeGraceMs = 10;
 
 bool is_websocket(const http::Request& request) {
   return request.method == "GET" &&
@@ -83,6 +86,7 @@ struct EngineServer::Call {
   std::string ip;
   std::string body;
   bool is_octets = false;
+  bool has_waited = false;
   std::uint64_t ticket = 0;
   http::Reply reply;
 
@@ -164,6 +168,10 @@ class EngineServer::Peer final : public EngineConnection,
       call.answer(cors, error_answer(EngineError::unknown_sid));
     } else if (session_->transport() != Transport::polling) {
       call.answer(cors, error_answer(EngineError::bad_request));
+    } else if (call.method == "GET" && session_->is_upgrading() && !call.has_waited && !late_) {
+      call.has_waited = true;
+      late_ = std::make_unique<Call>(std::move(call));
+      late_due_ms_ = now_ms() + server_.options_.upgrade_grace_ms;
     } else if (call.method == "GET") {
       poll(std::move(call));
     } else if (call.method != "POST") {
@@ -179,11 +187,16 @@ class EngineServer::Peer final : public EngineConnection,
   }
 
   void poll_gone(std::uint64_t ticket) {
-    if (held_.ticket != ticket || !session_) return;
+    if (!session_) return;
     catch_up();
     // Nobody reads what is answered now.
-    session_->poll_aborted();
-    held_ = {};
+    if (held_ && held_->ticket == ticket) {
+      session_->poll_aborted();
+      held_ = nullptr;
+    } else if (late_ && late_->ticket == ticket) {
+      late_ = nullptr;
+      session_->bad_request();
+    }
     settle();
   }
 
@@ -204,8 +217,8 @@ class EngineServer::Peer final : public EngineConnection,
 
   // Session::Wire
   void answer_poll(std::string payload) override {
-    auto held = std::exchange(held_, {});
-    if (held.reply.valid()) held.answer(server_.options_.cors, payload_answer(std::move(payload)));
+    const auto held = std::exchange(held_, nullptr);
+    if (held) held->answer(server_.options_.cors, payload_answer(std::move(payload)));
   }
   void flush() override {
     if (!socket_ || socket_->is_writing()) return;
@@ -296,15 +309,20 @@ class EngineServer::Peer final : public EngineConnection,
       call.answer(server_.options_.cors, error_answer(EngineError::bad_request));
       return;
     }
-    held_ = std::move(call);
+    held_ = std::make_unique<Call>(std::move(call));
     session_->poll();
   }
 
   void settle() {
     if (!session_) return;
+    if (late_ && (!session_->is_upgrading() || now_ms() >= late_due_ms_)) {
+      const auto late = std::exchange(late_, nullptr);
+      return request(std::move(*late));
+    }
     if (session_->is_over() && !handler_) return server_.remove(*this);
     const bool is_open = session_->is_open() && handler_;
-    timer_.at(std::min(session_->deadline(), is_open ? handler_->deadline() : INT64_MAX));
+    timer_.at(std::min({session_->deadline(), is_open ? handler_->deadline() : INT64_MAX,
+                        late_ ? late_due_ms_ : INT64_MAX}));
   }
 
   EngineServer& server_;
@@ -316,7 +334,9 @@ class EngineServer::Peer final : public EngineConnection,
   std::unique_ptr<EngineHandler> handler_;
   std::shared_ptr<WebSocket> socket_;
   std::shared_ptr<WebSocket> probe_;
-  Call held_;
+  std::unique_ptr<Call> held_;  // the GET that waits for something to be said
+  std::unique_ptr<Call> late_;  // one that came while the client upgrades
+  std::int64_t late_due_ms_ = 0;
   bool is_counted_ = false;
   bool writes_own_ = true;
 };

@@ -65,6 +65,10 @@ struct EngineOptions {
   // Begins every session id, so that a proxy can send polling requests to the right node.
   std::string node_tag = "0";
   SessionLimits session;
+  // So long a GET waits while its client upgrades: the end of the upgrade comes on another
+  // connection and may be overtaken. A client that waits for its GET, so that it can end the
+  // upgrade, hardly notices.
+  std::int64_t upgrade_grace_ms = 10;
   GateLimits gate;
   Cors cors;
   auth::TrustedProxies proxies;

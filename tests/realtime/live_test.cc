@@ -340,6 +340,40 @@ BOOST_AUTO_TEST_CASE(an_upgrade_under_traffic_loses_nothing_and_doubles_nothing)
   speaker.join();
 }
 
+BOOST_AUTO_TEST_CASE(a_get_that_overtakes_the_end_of_the_upgrade_comes_behind_it) {
+  auto options = open_gate();
+  options.engine.upgrade_grace_ms = 60'000;
+  LiveServer server(options);
+  Poller poller(server.port());
+  connect(poller);
+  WsClient socket(server.port(), with_sid(kWebSocket, poller.sid()));
+  socket.say("2probe");
+  BOOST_TEST(socket.hear().value_or("") == "3probe");
+  poller.client().send(probe::get(with_sid(kPolling, poller.sid())));
+  BOOST_TEST(poller.client().is_silent(milliseconds(20)));
+  socket.say("5");
+  const auto answer = poller.client().answer();
+  BOOST_TEST_REQUIRE(answer.has_value());
+  BOOST_TEST(answer->status == 400);
+  socket.say(R"(42["echo",1])");
+  BOOST_TEST(socket.hear().value_or("") == R"(42["back",1])");
+}
+
+BOOST_AUTO_TEST_CASE(a_get_given_up_during_an_upgrade_ends_the_session_too) {
+  auto options = open_gate();
+  options.engine.upgrade_grace_ms = 60'000;
+  LiveServer server(options);
+  Poller poller(server.port());
+  connect(poller);
+  WsClient socket(server.port(), with_sid(kWebSocket, poller.sid()));
+  socket.say("2probe");
+  socket.hear();
+  poller.client().send(probe::get(with_sid(kPolling, poller.sid())));
+  poller.client().close();
+  BOOST_TEST(eventually([&] { return server.app.ends() == "transport error;"; }));
+  BOOST_TEST(socket.ends());
+}
+
 BOOST_AUTO_TEST_CASE(a_reader_that_stalls_is_cut_off_and_the_others_hear_everything) {
   LiveServer server(open_gate());
   WsClient stalled(server.port(), kWebSocket, {}, {}, 4096);
