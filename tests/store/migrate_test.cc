@@ -97,8 +97,7 @@ BOOST_AUTO_TEST_CASE(every_key_of_a_tenant_table_begins_with_the_tenant) {
           " where n.nspname = 'backchannel' and x.indkey[0] <> t.attnum"
           " and i.relname !~ '^raw_event|_age$'"
           " and i.relname not in ('channel_id', 'widget_id', 'webchat_id', 'membership_user',"
-          " 'business_owner_id_key', 'realtime_event_pkey', 'channel_account_lookup', "
-          "'media_checked')"
+          " 'business_owner_id_key', 'realtime_event_pkey', 'channel_account_lookup')"
           " and i.relname not like 'outbox%' and i.relname not like 'lane%'"
           " and i.relname not like 'registration_job%'") == "");
 }
