@@ -142,7 +142,7 @@ class EngineServer::Peer final : public EngineConnection,
 
   void open_probe(int fd, const http::Request& head, std::string bytes) {
     catch_up();
-    const bool is_wanted = session_ && session_->attach_probe(now());
+    const bool is_wanted = session_ && session_->attach_probe(now_ms());
     auto socket = WebSocket::take(server_.loop_, fd, head, std::move(bytes),
                                   server_.options_.session.max_payload,
                                   is_wanted ? weak_from_this()
@@ -199,6 +199,8 @@ class EngineServer::Peer final : public EngineConnection,
     session_->close(reason, flush);
     settle();
   }
+  std::int64_t now_ms() const override { return server_.loop_.now_ms(); }
+  void wake() override { settle(); }
 
   // Session::Wire
   void answer_poll(std::string payload) override {
@@ -231,7 +233,7 @@ class EngineServer::Peer final : public EngineConnection,
   }
   void on_message(bool is_binary, std::string_view data) override {
     server_.instruments_->received.add();
-    if (handler_) handler_->on_message(is_binary, data, now());
+    if (handler_) handler_->on_message(is_binary, data, now_ms());
   }
   void on_closed(Reason reason) override {
     server_.instruments_->closed[static_cast<std::size_t>(reason)]->add();
@@ -249,9 +251,9 @@ class EngineServer::Peer final : public EngineConnection,
   void on_frame(WebSocket& socket, bool is_binary, std::string_view bytes) override {
     const auto self = shared_from_this();
     if (&socket == probe_.get()) {
-      session_->probe_frame(is_binary, bytes, now());
+      session_->probe_frame(is_binary, bytes, now_ms());
     } else if (&socket == socket_.get() && session_) {
-      session_->frame(is_binary, bytes, now());
+      session_->frame(is_binary, bytes, now_ms());
     }
     settle();
   }
@@ -275,19 +277,17 @@ class EngineServer::Peer final : public EngineConnection,
   }
 
   // Timed
-  void on_time(std::int64_t now_ms) override {
+  void on_time(std::int64_t now) override {
     const auto self = shared_from_this();
-    if (session_) session_->tick(now_ms);
-    if (handler_ && session_->is_open()) handler_->tick(now_ms);
+    if (session_) session_->tick(now);
+    if (handler_ && session_->is_open()) handler_->tick(now);
     settle();
   }
 
  private:
-  std::int64_t now() const { return server_.loop_.now_ms(); }
-
   // A deadline that has passed counts, even where its timer has not come yet.
   void catch_up() {
-    if (session_) session_->tick(now());
+    if (session_) session_->tick(now_ms());
   }
 
   void poll(Call call) {

@@ -43,6 +43,9 @@ class EngineConnection {
   // As Session::send and close; on_closed comes later, never from inside.
   virtual bool send(std::span<const Frame> frames, Session::Delivery delivery) = 0;
   virtual void close(Reason reason, Session::Flush flush) = 0;
+  virtual std::int64_t now_ms() const = 0;
+  // The handler's deadline has come nearer, outside of a call to it.
+  virtual void wake() = 0;
 };
 
 // What stands above one session. Loop's thread.

@@ -211,9 +211,10 @@ bool Socket::emit_with_ack(const Emission& emission, std::int64_t timeout_ms,
                            AckCallback callback) {
   if (state_ != State::connected || acks_.size() >= hub_.options_.limits.acks) return false;
   const std::uint64_t id = next_ack_++;
-  acks_.push_back({id, client_->now_ms_ + timeout_ms, std::move(callback)});
+  acks_.push_back({id, client_->connection_.now_ms() + timeout_ms, std::move(callback)});
   send(event_frames(namespace_.name, emission.event, emission.arguments, id, emission.attachments),
        false);
+  client_->connection_.wake();
   return true;
 }
 
@@ -256,7 +257,9 @@ void Socket::disconnect(Disconnect how, Reason reason) {
 }
 
 void Socket::set_lifetime(std::optional<std::int64_t> lifetime_ms) {
-  expires_ms_ = lifetime_ms && client_ != nullptr ? client_->now_ms_ + *lifetime_ms : INT64_MAX;
+  if (client_ == nullptr) return;
+  expires_ms_ = lifetime_ms ? client_->connection_.now_ms() + *lifetime_ms : INT64_MAX;
+  client_->connection_.wake();
 }
 
 void Socket::listen(const std::vector<std::string>& rooms) {
@@ -290,8 +293,9 @@ void Socket::accept(Permission permission) {
   attachments_ = permission.attachments;
   rate_ = permission.events_per_second;
   burst_ = permission.event_burst;
-  served_ = {burst_, client_->now_ms_};
-  borne_ = {burst_ * kBorne, client_->now_ms_};
+  const std::int64_t now = client_->connection_.now_ms();
+  served_ = {burst_, now};
+  borne_ = {burst_ * kBorne, now};
   set_lifetime(permission.lifetime_ms);
   // What it listened to while it was undecided, and may not.
   for (const auto& room : rooms()) {
@@ -382,7 +386,6 @@ Client::Client(Hub& hub, EngineConnection& connection, std::int64_t now_ms)
     : hub_(hub),
       connection_(connection),
       decoder_(hub.options_.limits.codec),
-      now_ms_(now_ms),
       connect_deadline_ms_(now_ms + hub.options_.limits.connect_timeout_ms) {}
 
 Client::~Client() {
@@ -466,7 +469,8 @@ std::shared_ptr<Socket> Client::find(std::string_view nsp) const {
 void Client::remove(const Socket& socket) {
   std::erase_if(sockets_, [&](const auto& each) { return each.get() == &socket; });
   if (sockets_.empty()) {
-    connect_deadline_ms_ = now_ms_ + hub_.options_.limits.connect_timeout_ms;
+    connect_deadline_ms_ = connection_.now_ms() + hub_.options_.limits.connect_timeout_ms;
+    connection_.wake();
   }
 }
 
@@ -489,7 +493,6 @@ void Client::on_closed(Reason reason) {
 }
 
 void Client::tick(std::int64_t now_ms) {
-  now_ms_ = now_ms;
   if (now_ms >= connect_deadline_ms_) {
     connect_deadline_ms_ = INT64_MAX;
     return connection_.close(Reason::connect_timeout, Session::Flush::yes);

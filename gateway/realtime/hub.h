@@ -198,7 +198,7 @@ class Client final : public EngineHandler {
   EngineConnection& connection_;
   SocketDecoder decoder_;
   std::vector<std::shared_ptr<Socket>> sockets_;
-  std::int64_t now_ms_;
+  std::int64_t now_ms_ = 0;  // of the message being heard
   std::int64_t connect_deadline_ms_;  // INT64_MAX while it has a namespace
   int failures_ = 0;
   bool is_failed_ = false;

@@ -34,6 +34,9 @@ class Line final : public EngineConnection {
     if (!closed) closed = reason;
   }
 
+  std::int64_t now_ms() const override { return now_; }
+  void wake() override {}
+
   void say(std::string_view message) { handler->on_message(false, message, now_); }
   void bytes(std::string_view message) { handler->on_message(true, message, now_); }
   // What the server does after a close.
@@ -359,6 +362,8 @@ BOOST_AUTO_TEST_CASE(what_is_said_to_many_is_encoded_once) {
       return true;
     }
     void close(Reason, Session::Flush) override {}
+    std::int64_t now_ms() const override { return 0; }
+    void wake() override {}
     Handshake shake;
     std::vector<const std::string*> kept;
   } keeper;
