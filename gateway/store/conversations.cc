@@ -23,7 +23,7 @@ namespace {
   " " MS("c.first_response_at") ", " MS("c.resolved_at") ", " MS("c.closed_at") ","             \
   " c.handoff_reason, c.unreachable_reason, h.unread, h.message_count, h.preview,"             \
   " p.id, p.name, p.email, p.external_id, " MS("p.created_at") ", " US("h.last_message_at") ","  \
-  " c.csat_score, c.csat_comment, " MS("c.csat_at")
+  " c.csat_score, c.csat_comment, " MS("c.csat_at") ", coalesce(c.remote_thread, '')"
 
 #define MESSAGE_COLUMNS                                                                          \
   US("m.sort_at")                                                                                \
@@ -75,6 +75,7 @@ Conversation read_conversation(const Rows& rows, int row) {
     conversation.csat =
         Csat{static_cast<int>(*score), rows.maybe_text(row, 24), rows.integer(row, 25)};
   }
+  conversation.remote_thread = rows.text(row, 26);
   return conversation;
 }
 
@@ -248,6 +249,45 @@ Result<std::optional<Message>> find_message(Transaction& transaction, domain::Bu
       " and m.sort_at = " FROM_US("$3") " and m.sort_seq = $4 and m.id = $5";
   return first_message(transaction.run(
       {kSelect, {business, conversation, position.sort_us, position.sort_seq, position.id}}));
+}
+
+Result<std::vector<Message>> find_messages(Session& db, domain::BusinessId business,
+                                           const std::vector<MessageName>& names) {
+  static constexpr const char* kSelect =
+      "select " MESSAGE_COLUMNS
+      " from unnest($2::uuid[], $3::uuid[]) as n(conversation_id, id)"
+      " cross join lateral (select m.* from message m where m.tenant_id = $1"
+      "  and m.conversation_id = n.conversation_id and m.id = n.id"
+      "  order by m.sort_at desc, m.sort_seq desc, m.id desc limit 1) m";
+  std::vector<Uuid> conversations, ids;
+  for (const auto& name : names) {
+    conversations.push_back(name.conversation.get());
+    ids.push_back(name.id.get());
+  }
+  auto rows = db.run(Scope::of(business), Query{kSelect, {business, conversations, ids}});
+  if (!rows) return std::move(rows).error();
+  std::vector<Message> messages;
+  for (int row = 0; row < rows->size(); ++row) messages.push_back(read_message(*rows, row));
+  return messages;
+}
+
+Result<std::vector<Conversation>> find_conversations(
+    Session& db, domain::BusinessId business, const std::vector<domain::ConversationId>& ids) {
+  static constexpr const char* kSelect =
+      "select " CONVERSATION_COLUMNS
+      " from conversation c"
+      " join conversation_head h on h.tenant_id = $1 and h.conversation_id = c.id"
+      " left join contact p on p.tenant_id = $1 and p.id = c.contact_id"
+      " where c.tenant_id = $1 and c.id = any($2)";
+  std::vector<Uuid> wanted;
+  for (const auto& id : ids) wanted.push_back(id.get());
+  auto rows = db.run(Scope::of(business), Query{kSelect, {business, wanted}});
+  if (!rows) return std::move(rows).error();
+  std::vector<Conversation> conversations;
+  for (int row = 0; row < rows->size(); ++row) {
+    conversations.push_back(read_conversation(*rows, row));
+  }
+  return conversations;
 }
 
 Result<std::optional<ChannelChoice>> choose_channel(Transaction& transaction,
@@ -452,7 +492,8 @@ Result<std::optional<SettledConversation>> settle_conversation(Session& db,
 }
 
 Result<bool> assign_conversation(Session& db, domain::BusinessId business,
-                                 domain::ConversationId id, domain::UserId agent) {
+                                 domain::ConversationId id, domain::UserId agent,
+                                 domain::UserId by) {
   static constexpr const char* kAssign =
       "with assigned as ("
       "  update conversation_head h set assignee_id = $3"
@@ -460,10 +501,10 @@ Result<bool> assign_conversation(Session& db, domain::BusinessId business,
       "    select from membership m where m.tenant_id = $1 and m.user_id = $3 and m.is_active)"
       "  returning h.conversation_id"
       "), told as ("
-      "  insert into realtime_event (tenant_id, conversation_id, kind)"
-      "  select $1, a.conversation_id, 2 from assigned a"
+      "  insert into realtime_event (tenant_id, conversation_id, kind, actor)"
+      "  select $1, a.conversation_id, 4, $4 from assigned a"
       ") select count(*) from assigned";
-  auto rows = db.run(Scope::of(business), Query{kAssign, {business, id, agent}});
+  auto rows = db.run(Scope::of(business), Query{kAssign, {business, id, agent, by}});
   if (!rows) return std::move(rows).error();
   return rows->integer(0, 0) == 1;
 }

@@ -78,6 +78,7 @@ struct Conversation {
   std::optional<Contact> contact;
   std::optional<Csat> csat;
   std::int64_t last_message_us = 0;  // with the id: its place in the inbox
+  std::string remote_thread;         // empty: it has none
 };
 
 struct InboxPosition {
@@ -121,6 +122,18 @@ Result<std::optional<Message>> find_message(Transaction& transaction, domain::Bu
 Result<std::optional<Message>> find_message(Transaction& transaction, domain::BusinessId business,
                                             domain::ConversationId conversation,
                                             const MessagePosition& position);
+// Where messages are, without their times.
+struct MessageName {
+  domain::ConversationId conversation;
+  domain::MessageId id;
+};
+// Those of them that are there, in any order. Meant for messages near the ends of their
+// conversations: older ones are found, by walking there.
+Result<std::vector<Message>> find_messages(Session& db, domain::BusinessId business,
+                                           const std::vector<MessageName>& names);
+// Those of them that are there, in any order.
+Result<std::vector<Conversation>> find_conversations(
+    Session& db, domain::BusinessId business, const std::vector<domain::ConversationId>& ids);
 
 // Writing --------------------------------------------------------------------------------------
 
@@ -185,7 +198,8 @@ Result<std::optional<SettledConversation>> settle_conversation(Session& db,
 
 // False: no such conversation, or no such active member of this business.
 Result<bool> assign_conversation(Session& db, domain::BusinessId business,
-                                 domain::ConversationId id, domain::UserId agent);
+                                 domain::ConversationId id, domain::UserId agent,
+                                 domain::UserId by);
 
 // Repeated requests ----------------------------------------------------------------------------
 

@@ -370,6 +370,16 @@ struct Session::Impl {
       return error;
     }
     PQsetNoticeReceiver(conn, &Impl::on_notice, this);
+    for (const std::string& channel : options.listens) {
+      PGresult* listening = PQexec(conn, ("listen " + channel).c_str());
+      const bool listens = PQresultStatus(listening) == PGRES_COMMAND_OK;
+      PQclear(listening);
+      if (!listens) {
+        auto error = fail(Errc::unavailable, connection_error(conn), "08006");
+        disconnect();
+        return error;
+      }
+    }
     PQsetnonblocking(conn, 1);
     if (PQenterPipelineMode(conn) != 1) {
       disconnect();
@@ -619,7 +629,27 @@ Result<> Session::send(const Scope& scope, std::span<const Query> queries) {
 Result<std::vector<Rows>> Session::receive() {
   auto rows = impl_->collect();
   if (!rows) impl_->roll_back();
+  if (rows && impl_->options.committed) impl_->options.committed();
   return rows;
+}
+
+Result<std::vector<Notice>> Session::wait(int wake_fd, std::chrono::milliseconds timeout) {
+  if (auto ready = impl_->ensure(); !ready) return std::move(ready).error();
+  std::vector<Notice> notices;
+  const auto take = [&] {
+    while (PGnotify* notice = PQnotifies(impl_->conn)) {
+      notices.push_back({notice->relname, notice->extra});
+      PQfreemem(notice);
+    }
+  };
+  take();
+  pollfd fds[] = {{PQsocket(impl_->conn), POLLIN, 0}, {wake_fd, POLLIN, 0}};
+  const int patience = notices.empty() ? static_cast<int>(timeout.count()) : 0;
+  if (poll(fds, 2, patience) > 0 && fds[0].revents != 0) {
+    if (PQconsumeInput(impl_->conn) != 1) return impl_->lost(false);
+    take();
+  }
+  return notices;
 }
 
 Result<std::vector<Rows>> Session::run(const Scope& scope, std::span<const Query> queries) {
@@ -706,6 +736,7 @@ Result<> Transaction::commit() {
     return std::move(done).error();
   }
   session_ = nullptr;
+  if (impl.options.committed) impl.options.committed();
   return {};
 }
 

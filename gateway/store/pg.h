@@ -189,6 +189,15 @@ struct SessionOptions {
   std::string application_name = "backchannel";
   std::chrono::milliseconds deadline{5'000};  // of one flight
   std::chrono::milliseconds statement_timeout{4'000};
+  std::vector<std::string> listens;  // channels of NOTIFY, for Session::wait
+  // Called on the session's thread behind each commit, also of what only read.
+  std::function<void()> committed;
+};
+
+// What another session said by NOTIFY.
+struct Notice {
+  std::string channel;
+  std::string payload;
 };
 
 class Session;
@@ -228,6 +237,10 @@ class Session {
   Result<Transaction> begin(const Scope& scope);
   // Several statements as text, without parameters, outside a transaction of ours: migrations.
   Result<> script(const std::string& sql);
+
+  // Waits for notices of SessionOptions::listens, until `wake_fd` is readable or the time is over;
+  // what came meanwhile, in order. Notices said while there was no connection are lost.
+  Result<std::vector<Notice>> wait(int wake_fd, std::chrono::milliseconds timeout);
 
   // Connects now where there is no connection.
   Result<> connect();

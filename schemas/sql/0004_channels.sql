@@ -87,6 +87,12 @@ create table media (
 );
 alter table media alter column body set storage external;
 
+alter table realtime_event
+  add column state smallint,            -- of kind 3: the status that was told of the message
+  add column actor uuid;                -- of kind 4: the user who assigned the conversation
+comment on column realtime_event.kind is
+  '0 message, 1 changed message, 2 conversation, 3 status of a message, 4 assignment';
+
 do $$
 declare
   table_name text;
@@ -241,8 +247,9 @@ begin
   where m.tenant_id = p_tenant and m.conversation_id = p_place.conversation_id
     and m.sort_at = p_place.sort_at and m.sort_seq = p_place.sort_seq and m.id = p_place.id;
   if not found then return false; end if;
-  insert into realtime_event (tenant_id, conversation_id, message_id, kind)
-  values (p_tenant, p_place.conversation_id, p_place.id, 1);
+  insert into realtime_event (tenant_id, conversation_id, message_id, kind, state)
+  values (p_tenant, p_place.conversation_id, p_place.id, case when p_kind = 6 then 3 else 1 end,
+          case when p_kind = 6 then p_state end);
 
   if p_kind = 6 and p_state = 4 and p_up_to then
     with older as (
@@ -252,8 +259,8 @@ begin
         and m.status in (2, 3)
       returning m.id
     )
-    insert into realtime_event (tenant_id, conversation_id, message_id, kind)
-    select p_tenant, p_place.conversation_id, o.id, 1 from older o;
+    insert into realtime_event (tenant_id, conversation_id, message_id, kind, state)
+    select p_tenant, p_place.conversation_id, o.id, 3, 4 from older o;
   end if;
   return true;
 end $fn$;

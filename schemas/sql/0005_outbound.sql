@@ -119,8 +119,8 @@ begin
   if cardinality(p_remote_ids) > 0 then
     perform remote_ids_known(p_conversation, v_row.sort_at, v_row.sort_seq, p_message, p_remote_ids);
   end if;
-  insert into realtime_event (tenant_id, conversation_id, message_id, kind)
-  values (t, p_conversation, p_message, 1);
+  insert into realtime_event (tenant_id, conversation_id, message_id, kind, state)
+  values (t, p_conversation, p_message, 3, p_status);
 
   if v_touches and (p_status = 2 or p_unreachable is not null) then
     update conversation c set unreachable_reason = p_unreachable

@@ -562,7 +562,7 @@ BOOST_AUTO_TEST_CASE(read_up_to_marks_the_older_ones_of_ours_that_had_arrived) {
                    " where sender_type = 1") == "4,5,6,4,4,2");
   BOOST_TEST(of("in", "status is null") == "t");
   // Each change is heard of.
-  BOOST_TEST(value("select count(distinct message_id) from realtime_event where kind = 1"
+  BOOST_TEST(value("select count(distinct message_id) from realtime_event where kind = 3"
                    " and message_id in (select id from message where status = 4)") == "3");
 }
 

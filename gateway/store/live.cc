@@ -1,0 +1,165 @@
+#include "gateway/store/live.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gateway::store {
+namespace {
+
+#define LIVE_COLUMNS                                                                         \
+  "e.seq, e.tenant_id, e.conversation_id, e.message_id, e.kind, e.state, e.actor,"           \
+  " floor(extract(epoch from e.created_at) * 1000)::bigint"
+
+LiveEvent read(const Rows& rows, int row) {
+  LiveEvent event;
+  event.seq = rows.integer(row, 0);
+  event.business = rows.id<domain::BusinessId>(row, 1);
+  event.conversation = rows.id<domain::ConversationId>(row, 2);
+  if (const auto id = rows.maybe_uuid(row, 3)) event.message = domain::MessageId(*id);
+  event.kind = static_cast<LiveKind>(rows.integer(row, 4));
+  if (const auto state = rows.maybe_integer(row, 5)) {
+    event.state = static_cast<domain::MessageStatus>(*state);
+  }
+  if (const auto actor = rows.maybe_uuid(row, 6)) event.actor = domain::UserId(*actor);
+  event.at_ms = rows.integer(row, 7);
+  return event;
+}
+
+// The status that an update returned, where it changed one.
+Result<std::optional<std::string>> changed(Result<std::vector<Rows>> rows) {
+  if (!rows) return std::move(rows).error();
+  const Rows& last = rows->back();
+  if (last.empty()) return std::optional<std::string>();
+  return std::optional<std::string>(last.text(0, 0));
+}
+
+}  // namespace
+
+Result<std::vector<LiveEvent>> live_tail(Session& db, std::int64_t after,
+                                         const std::vector<std::int64_t>& missing, int limit) {
+  static constexpr const char* kTail =
+      "select " LIVE_COLUMNS " from live_tail($1, $2::bigint[], $3::integer) e order by e.seq";
+  auto rows = db.run(Scope::none(), Query{kTail, {after, missing, limit}});
+  if (!rows) return std::move(rows).error();
+  std::vector<LiveEvent> events;
+  for (int row = 0; row < rows->size(); ++row) events.push_back(read(*rows, row));
+  return events;
+}
+
+Result<std::int64_t> newest_live_event(Session& db) {
+  auto rows = db.run(Scope::none(), Query{"select live_newest()", {}});
+  if (!rows) return std::move(rows).error();
+  return rows->integer(0, 0);
+}
+
+Result<std::optional<std::vector<LiveEvent>>> missed_live_events(Session& db,
+                                                                 domain::BusinessId business,
+                                                                 std::int64_t from, int limit) {
+  // The client has seen the event `from`, so it is still there unless the log has been cut behind it.
+  static constexpr const char* kMissed =
+      "select " LIVE_COLUMNS
+      " from realtime_event e where e.tenant_id = $1 and e.seq >= $2"
+      // The log has no index by business: every delivery would pay for it.
+      " and $2 >= (select live_newest()) - 100000"
+      " order by e.seq limit $3::integer";
+  auto rows = db.run(Scope::of(business), Query{kMissed, {business, from, limit + 1}});
+  if (!rows) return std::move(rows).error();
+  const int count = rows->size();
+  if (count == 0 || count > limit || rows->integer(0, 0) != from) {
+    return std::optional<std::vector<LiveEvent>>();
+  }
+  std::vector<LiveEvent> events;
+  for (int row = 0; row < count; ++row) events.push_back(read(*rows, row));
+  return std::optional<std::vector<LiveEvent>>(std::move(events));
+}
+
+Result<int> sessions_called(Session& db, std::string_view application_name) {
+  static constexpr const char* kCount =
+      "select count(*) from pg_stat_activity a where a.datname = current_database()"
+      " and a.application_name = $1 and a.pid <> pg_backend_pid()";
+  auto rows = db.run(Scope::none(), Query{kCount, {application_name}});
+  if (!rows) return std::move(rows).error();
+  return static_cast<int>(rows->integer(0, 0));
+}
+
+Result<> notify(Session& db, std::string_view channel, std::string_view payload) {
+  auto done = db.run(Scope::none(), Query{"select pg_notify($1, $2)", {channel, payload}});
+  if (!done) return std::move(done).error();
+  return {};
+}
+
+Result<std::optional<std::string>> agent_arrived(Session& db, const Presence& who,
+                                                 std::string_view node) {
+  static constexpr const char* kThere =
+      "insert into agent_presence as p (tenant_id, user_id, node) values ($1, $2, $3)"
+      " on conflict (tenant_id, user_id, node) do update set seen_at = now()";
+  static constexpr const char* kLive =
+      "update membership m set status = 'live' where m.tenant_id = $1 and m.user_id = $2"
+      " and m.is_active and m.status = 'offline' returning m.status";
+  const Query queries[] = {{kThere, {who.business, who.user, node}},
+                           {kLive, {who.business, who.user}}};
+  return changed(db.run(Scope::of(who.business), queries));
+}
+
+Result<std::optional<std::string>> agent_left(Session& db, const Presence& who,
+                                              std::string_view node) {
+  static constexpr const char* kGone =
+      "delete from agent_presence p where p.tenant_id = $1 and p.user_id = $2 and p.node = $3";
+  static constexpr const char* kOffline =
+      "update membership m set status = 'offline' where m.tenant_id = $1 and m.user_id = $2"
+      " and m.status <> 'offline' and not exists (select from agent_presence p"
+      "  where p.tenant_id = $1 and p.user_id = $2 and p.seen_at >= now() - interval '90 seconds')"
+      " returning m.status";
+  const Query queries[] = {{kGone, {who.business, who.user, node}},
+                           {kOffline, {who.business, who.user}}};
+  return changed(db.run(Scope::of(who.business), queries));
+}
+
+Result<std::optional<std::string>> set_agent_status(Session& db, const Presence& who,
+                                                    std::string_view status) {
+  static constexpr const char* kSet =
+      "update membership m set status = $3 where m.tenant_id = $1 and m.user_id = $2"
+      " and m.is_active and m.status <> $3 returning m.status";
+  const Query queries[] = {{kSet, {who.business, who.user, status}}};
+  return changed(db.run(Scope::of(who.business), queries));
+}
+
+Result<> renew_presence(Session& db, const std::vector<Presence>& agents, std::string_view node) {
+  static constexpr const char* kRenew =
+      "insert into agent_presence as p (tenant_id, user_id, node)"
+      " select $1, u.id, $3 from unnest($2::uuid[]) as u(id)"
+      " on conflict (tenant_id, user_id, node) do update set seen_at = now()";
+  std::vector<Presence> sorted = agents;
+  std::sort(sorted.begin(), sorted.end(), [](const Presence& a, const Presence& b) {
+    return std::pair(a.business, a.user) < std::pair(b.business, b.user);
+  });
+  for (std::size_t i = 0; i < sorted.size();) {
+    const domain::BusinessId business = sorted[i].business;
+    std::vector<Uuid> users;
+    for (; i < sorted.size() && sorted[i].business == business; ++i) {
+      users.push_back(sorted[i].user.get());
+    }
+    auto done = db.run(Scope::of(business), Query{kRenew, {business, users, node}});
+    if (!done) return std::move(done).error();
+  }
+  return {};
+}
+
+Result<std::vector<Presence>> end_stale_presence(Session& db) {
+  static constexpr const char* kOffline =
+      "update membership m set status = 'offline' where m.tenant_id = $1 and m.user_id = $2"
+      " and m.status <> 'offline'";
+  auto rows =
+      db.run(Scope::none(), Query{"select absent_tenant, absent_user from live_absent()", {}});
+  if (!rows) return std::move(rows).error();
+  std::vector<Presence> gone;
+  for (int row = 0; row < rows->size(); ++row) {
+    gone.push_back({rows->id<domain::BusinessId>(row, 0), rows->id<domain::UserId>(row, 1)});
+    auto done = db.run(Scope::of(gone.back().business),
+                       Query{kOffline, {gone.back().business, gone.back().user}});
+    if (!done) return std::move(done).error();
+  }
+  return gone;
+}
+
+}  // namespace gateway::store
