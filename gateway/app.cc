@@ -1,6 +1,7 @@
 #include "gateway/app.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
@@ -8,8 +9,10 @@
 #include <thread>
 #include <utility>
 
+#include "connectors/sdk/crypto.h"
 #include "gateway/api/api.h"
 #include "gateway/api/readiness.h"
+#include "gateway/auth/random.h"
 #include "gateway/auth/tokens.h"
 #include "gateway/base/log.h"
 #include "gateway/http/server.h"
@@ -18,6 +21,7 @@
 #include "gateway/inbound/hook_cache.h"
 #include "gateway/inbound/receive.h"
 #include "gateway/inbound/store_events.h"
+#include "gateway/live/live.h"
 #include "gateway/outbound/dispatcher.h"
 #include "gateway/outbound/media_fetcher.h"
 #include "gateway/outbound/media_local.h"
@@ -79,6 +83,31 @@ class Sweeper {
   std::condition_variable stop_;
   bool stopping_ = false;
   std::thread thread_;
+};
+
+// One port: live sessions on their path, everything else the API's.
+class Front final : public http::App {
+ public:
+  Front(http::App& api, realtime::Server& live) : api_(api), live_(live) {}
+  std::size_t body_limit(const http::Request& head) override {
+    return is_live(head) ? live_.body_limit() : api_.body_limit(head);
+  }
+  void handle(http::Request&& request, http::Reply&& reply) override {
+    if (is_live(request)) return live_.handle(std::move(request), std::move(reply));
+    api_.handle(std::move(request), std::move(reply));
+  }
+  bool takes_upgrade(const http::Request& head) override {
+    return is_live(head) && live_.takes_upgrade(head);
+  }
+  void upgraded(http::Request&& head, int fd, std::string bytes_behind_head) override {
+    live_.upgraded(std::move(head), fd, std::move(bytes_behind_head));
+  }
+
+ private:
+  bool is_live(const http::Request& request) const { return request.path == live_.path(); }
+
+  http::App& api_;
+  realtime::Server& live_;
 };
 
 // Documents of platforms come by the thread that fetches all else.
@@ -204,6 +233,10 @@ struct App::Graph {
   std::optional<store::Workers> api_workers;
   std::optional<store::Workers> password_workers;
   std::optional<api::Api> api;
+  std::optional<live::Live> live;
+  std::optional<Front> front;
+  // Set while `live` runs: whoever commits rings there.
+  std::atomic<live::Live*> bell{nullptr};
   std::optional<http::Server> server;
   std::string public_url;
   bool drained = false;
@@ -227,6 +260,15 @@ struct App::Graph {
   store::SessionOptions sessions(const char* name) const {
     auto options = database.gateway;
     options.application_name = std::string("backchannel ") + name;
+    return options;
+  }
+
+  // Of those who write what live clients hear of.
+  store::SessionOptions writing_sessions(const char* name) {
+    auto options = sessions(name);
+    options.committed = [this] {
+      if (auto* rings = bell.load()) rings->ring();
+    };
     return options;
   }
 
@@ -291,11 +333,11 @@ struct App::Graph {
     out.workers.push_back([bytes = settings.media_bytes](outbound::Context& context) {
       return outbound::make_media_fetcher(context, {.max_bytes = bytes});
     });
-    dispatcher.emplace(sessions("outbound"), *registry, *vault, clock, ids, metrics,
+    dispatcher.emplace(writing_sessions("outbound"), *registry, *vault, clock, ids, metrics,
                        std::move(out));
 
     inbound::BatcherOptions ingest;
-    ingest.session = sessions("ingest");
+    ingest.session = writing_sessions("ingest");
     ingest.session.statement_timeout = std::chrono::milliseconds(2'500);
     ingest.session.deadline = std::chrono::milliseconds(3'000);
     ingest.committed = [this](const inbound::Delivery& delivery) {
@@ -308,7 +350,7 @@ struct App::Graph {
     documents.emplace(*document_source, clock);
     receiver.emplace(*hooks, *batcher, &*documents, clock, ids, metrics);
 
-    api_workers.emplace("api", kApiThreads, kApiQueue, sessions("api"));
+    api_workers.emplace("api", kApiThreads, kApiQueue, writing_sessions("api"));
     password_workers.emplace("passwords", kPasswordThreads, kPasswordQueue, sessions("passwords"));
     api.emplace(
         api::ApiContext{.workers = *api_workers,
@@ -331,14 +373,42 @@ struct App::Graph {
                         .settings = {.public_url = public_url,
                                      .cors_origins = {"*"},
                                      .operator_token = settings.operator_token,
-                                     .trusted_proxies = std::move(*proxies),
+                                     .trusted_proxies = *proxies,
                                      .expose_channel_secrets = settings.expose_channel_secrets},
-                        .deployment = deployment_of(settings)});
+                        .deployment = deployment_of(settings),
+                        .typing = [this](auto business, auto conversation, auto agent,
+                                         bool is_typing) {
+                          if (auto* told = bell.load()) {
+                            told->agent_types(business, conversation, agent, is_typing);
+                          }
+                        }});
+    auto node = auth::random_bytes(6);
+    if (!node) return std::move(node).error();
+    live.emplace(
+        live::LiveOptions{.session = sessions("live"),
+                          .node = settings.node + "-" + sdk::hex(*node),
+                          .server = {.engine = {.node_tag = settings.node,
+                                                .proxies = std::move(*proxies)}}},
+        live::LiveContext{.tokens = *tokens,
+                          .visitor_tokens = *visitor_tokens,
+                          .throttle = *visitor_throttle,
+                          .visitors = *visitors,
+                          .media_urls = *media_urls,
+                          .outbound = *dispatcher,
+                          .clock = clock,
+                          .metrics = metrics,
+                          .agent_message = [this](store::Session& db, domain::BusinessId business,
+                                                  const store::Message& message) {
+                            return api->shown_message(db, business, message);
+                          }});
+    front.emplace(*api, live->server());
     server.emplace(http::ServerOptions{.address = settings.http.address,
                                        .port = settings.http.port,
                                        .reactors = reactors(settings)},
-                   *api, metrics);
+                   *front, metrics);
     if (auto started = dispatcher->start(); !started) return started;
+    if (auto started = live->start(); !started) return started;
+    bell = &*live;
     return server->start();
   }
 };
@@ -363,6 +433,8 @@ std::size_t App::connector_count() const { return graph_->registry->all().size()
 std::size_t App::drain(std::chrono::milliseconds deadline) {
   graph_->drained = true;
   graph_->readiness->drain();
+  graph_->bell = nullptr;
+  graph_->live->stop(std::min(deadline / 2, std::chrono::milliseconds(3'000)));
   const std::size_t cut_off = graph_->server->drain(deadline);
   graph_->batcher->stop();
   graph_->dispatcher->stop(std::min(deadline, std::chrono::milliseconds(5'000)));

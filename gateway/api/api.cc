@@ -5,6 +5,7 @@
 
 #include "connectors/sdk/crypto.h"
 #include "connectors/sdk/text.h"
+#include "gateway/api/conversations_api.h"
 #include "gateway/api/routes.h"
 #include "gateway/base/log.h"
 
@@ -243,6 +244,11 @@ Answer Api::preflight(const Match& match, const http::Request& request) const {
                               "Authorization, Content-Type, Idempotency-Key");
   answer.headers.emplace_back("Access-Control-Max-Age", kPreflightSeconds);
   return answer;
+}
+
+Result<std::string> Api::shown_message(store::Session& db, domain::BusinessId business,
+                                       const store::Message& message) const {
+  return api::shown_message(*context_, db, business, message);
 }
 
 }  // namespace gateway::api

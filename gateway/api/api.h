@@ -13,6 +13,7 @@
 #include "gateway/api/context.h"
 #include "gateway/api/router.h"
 #include "gateway/http/server.h"
+#include "gateway/store/conversations.h"
 
 namespace gateway::api {
 
@@ -22,6 +23,10 @@ class Api final : public http::App {
 
   std::size_t body_limit(const http::Request& head) override;
   void handle(http::Request&& request, http::Reply&& reply) override;
+
+  // A message as agents see it, JSON. Blocks on the database.
+  Result<std::string> shown_message(store::Session& db, domain::BusinessId business,
+                                    const store::Message& message) const;
 
  private:
   void deliver(const Match& match, http::Request&& request, http::Reply&& reply);

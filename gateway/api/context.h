@@ -3,6 +3,7 @@
 #ifndef GATEWAY_API_CONTEXT_H_
 #define GATEWAY_API_CONTEXT_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,6 +61,8 @@ struct ApiContext {
   const visitors::Visitors& visitors;
   ApiSettings settings;
   plugins::Deployment deployment;
+  // An agent types; for live clients. Any thread, does not wait; empty: there are none.
+  std::function<void(domain::BusinessId, domain::ConversationId, domain::UserId, bool)> typing;
   // Of files on their way to clients, however slowly those read.
   std::shared_ptr<ByteBudget> media_bytes = std::make_shared<ByteBudget>(128u << 20);
 };

@@ -274,6 +274,11 @@ Answer send_refused(store::SendRefusal refusal) {
 
 }  // namespace
 
+Result<std::string> shown_message(const ApiContext& context, store::Session& db,
+                                  domain::BusinessId business, const store::Message& message) {
+  return message_json(context, db, business, message);
+}
+
 Answer list_conversations(const ApiContext& context, store::Session& db, const Call& call) {
   if (!call.identity->business) return no_business();
   const auto form = sdk::parse_form(call.request().query);
@@ -516,6 +521,9 @@ Answer signal_typing(const ApiContext& context, store::Session& db, const Call& 
   connector::Event event;
   event.kind = connector::EventKind::typing;
   event.state = *is_typing ? "on" : "off";
+  if (context.typing) {
+    context.typing(*call.identity->business, *id, call.identity->user.id, *is_typing);
+  }
   pass_on(context, call, **target, std::move(event));
   return no_content();
 }

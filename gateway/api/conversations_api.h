@@ -4,8 +4,13 @@
 
 #include "gateway/api/call.h"
 #include "gateway/api/context.h"
+#include "gateway/store/conversations.h"
 
 namespace gateway::api {
+
+// A message as agents see it ("Message" of schemas/api/openapi.json).
+Result<std::string> shown_message(const ApiContext& context, store::Session& db,
+                                  domain::BusinessId business, const store::Message& message);
 
 Answer list_conversations(const ApiContext& context, store::Session& db, const Call& call);
 Answer create_conversation(const ApiContext& context, store::Session& db, const Call& call);

@@ -32,27 +32,28 @@ Feed::Feed(FeedOptions options, const Clock& clock, Metrics& metrics, Callbacks 
     : options_(std::move(options)),
       clock_(clock),
       callbacks_(std::move(callbacks)),
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       read_counter_(metrics.counter("backchannel_live_events_total",
                                     "Events of the log that were handed on to live clients")),
       lag_gauge_(metrics.gauge("backchannel_live_missing_events",
                                "Numbers of the log of events that were passed over and are awaited")) {}
 
-Feed::~Feed() { stop(); }
+Feed::~Feed() {
+  stop();
+  if (wake_fd_ >= 0) close(wake_fd_);
+}
 
 Result<> Feed::start() {
-  wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_fd_ < 0) return fail(Errc::unavailable, "no eventfd for the live feed");
   thread_ = std::thread([this] { run(); });
   return {};
 }
 
 void Feed::stop() {
-  if (thread_.joinable()) {
-    stopping_ = true;
-    wake();
-    thread_.join();
-  }
-  if (wake_fd_ >= 0) close(std::exchange(wake_fd_, -1));
+  if (!thread_.joinable()) return;
+  stopping_ = true;
+  wake();
+  thread_.join();
 }
 
 void Feed::wake() noexcept {
@@ -62,7 +63,7 @@ void Feed::wake() noexcept {
 }
 
 void Feed::ring() noexcept {
-  if (wake_fd_ >= 0 && !rung_.exchange(true)) wake();
+  if (!deaf_ && !rung_.exchange(true)) wake();
 }
 
 bool Feed::arm(std::chrono::milliseconds patience) {
@@ -122,6 +123,7 @@ void Feed::run() {
         passed_over_.clear();
       }
     }
+    if (wants_place) deaf_ = false;
     if (well && wants_place) well = find_place(db);
     bool is_armed = false;
     {
@@ -138,6 +140,7 @@ void Feed::run() {
     }
     if (well && in_trouble) log::info("live", "the log of events is read again", {});
     in_trouble = !well;
+    deaf_ = !is_armed && !wants_place && !others_ && !untold_;
   }
 }
 
@@ -149,13 +152,13 @@ bool Feed::tell_others(store::Session& db, bool rung) {
     const std::lock_guard lock(mutex_);
     signals.swap(signals_);
   }
-  if (!untold_ && signals.empty()) return true;
   if (counted_others_ms_ == INT64_MIN || now - counted_others_ms_ >= kCountOthersMs) {
     auto others = store::sessions_called(db, options_.session.application_name);
     if (!others) return false;
     others_ = *others > 0;
     counted_others_ms_ = now;
   }
+  if (!untold_ && signals.empty()) return true;
   if (!others_) {
     untold_ = false;
     return true;

@@ -82,10 +82,12 @@ class Feed {
   const FeedOptions options_;
   const Clock& clock_;
   const Callbacks callbacks_;
+  const int wake_fd_;
   Counter& read_counter_;
   Gauge& lag_gauge_;
-  int wake_fd_ = -1;
   std::atomic<bool> rung_{false};
+  // Nobody listens, here or on another gateway: bells are not heard.
+  std::atomic<bool> deaf_{false};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 

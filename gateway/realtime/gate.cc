@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/auth/client_ip.h"
+
 namespace gateway::realtime {
 
 namespace {
@@ -17,10 +19,16 @@ Gate::Answer Gate::enter(const std::string& network, std::int64_t now_ms) {
   if (found == networks_.end()) {
     if (networks_.size() >= limits_.networks) forget_idle(now_ms);
     if (networks_.size() >= limits_.networks) return Answer::full;
-    found = networks_.emplace(network, Network{limits_.handshake_burst, now_ms, 0}).first;
+    found = networks_.emplace(network, Network{}).first;
+    found->second.room = auth::is_loopback(network) ? limits_.loopback_room : 1;
+    found->second.tokens = limits_.handshake_burst * found->second.room;
+    found->second.filled_ms = now_ms;
   }
   auto& entry = found->second;
-  if (entry.sessions >= limits_.sessions_per_network) return Answer::too_many_sessions;
+  if (static_cast<double>(entry.sessions) >=
+      static_cast<double>(limits_.sessions_per_network) * entry.room) {
+    return Answer::too_many_sessions;
+  }
   entry.tokens = tokens_at(entry, now_ms);
   entry.filled_ms = now_ms;
   if (entry.tokens < 1) return Answer::too_many_handshakes;
@@ -60,8 +68,8 @@ std::size_t Gate::sessions() const {
 
 double Gate::tokens_at(const Network& network, std::int64_t now_ms) const {
   const auto passed = static_cast<double>(std::max<std::int64_t>(now_ms - network.filled_ms, 0));
-  return std::min(limits_.handshake_burst,
-                  network.tokens + passed * limits_.handshakes_per_minute / 60'000);
+  return std::min(limits_.handshake_burst * network.room,
+                  network.tokens + passed * limits_.handshakes_per_minute * network.room / 60'000);
 }
 
 // Those who have no session and would get a full bucket anyway.

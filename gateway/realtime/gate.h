@@ -21,6 +21,8 @@ struct GateLimits {
   std::size_t sessions_per_network = 50;
   std::size_t sessions = 20'000;   // of this process
   std::size_t networks = 100'000;  // remembered
+  // Times as much for loopback: tests, demonstrations, and a proxy nobody told us to trust.
+  double loopback_room = 50;
 };
 
 class Gate {
@@ -50,6 +52,7 @@ class Gate {
     double tokens = 0;
     std::int64_t filled_ms = 0;
     std::size_t sessions = 0;
+    double room = 1;
   };
   double tokens_at(const Network& network, std::int64_t now_ms) const;
   void forget_idle(std::int64_t now_ms);

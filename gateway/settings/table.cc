@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cctype>
 #include <array>
 #include <charconv>
 #include <fstream>
@@ -276,6 +277,14 @@ Result<> trusted_proxies(Settings& settings, const Values& values) {
   return {};
 }
 
+Result<> node_tag(Settings& settings, const Values& values) {
+  const std::string& tag = values.front();
+  if (tag.size() != 1 || std::isalnum(static_cast<unsigned char>(tag[0])) == 0)
+    return wrong("is no node; one letter or digit names a gateway among those of its database");
+  settings.node = tag;
+  return {};
+}
+
 Result<> log_level(Settings& settings, const Values& values) {
   constexpr std::array<std::string_view, 5> kLevels = {"debug", "info", "warn", "error", "off"};
   if (std::find(kLevels.begin(), kLevels.end(), values.front()) == kLevels.end())
@@ -349,6 +358,10 @@ constexpr std::array kSettings = {
     Setting{"drain_seconds", "BACKCHANNEL_DRAIN_SECONDS", "N", "10",
             "how long requests in flight may take when the gateway stops, 0 to 300", Kind::text,
             whole_number<&Settings::drain_seconds, 0, 300>},
+    Setting{"node", "BACKCHANNEL_NODE", "TAG", "0",
+            "one letter or digit, different for each gateway behind a proxy: live sessions' ids "
+            "begin with it, so that the proxy finds the gateway that has the session",
+            Kind::text, node_tag},
     Setting{"unsafe", "BACKCHANNEL_UNSAFE", "", "false",
             "start although the self-check objects; for trying things out only", Kind::flag,
             yes_or_no<&Settings::unsafe>},

@@ -319,7 +319,7 @@ BOOST_AUTO_TEST_CASE(the_help_shows_every_setting_with_its_variable) {
 
 BOOST_AUTO_TEST_CASE(the_table_has_one_row_for_each_setting) {
   const std::string table = settings_table();
-  BOOST_TEST(std::count(table.begin(), table.end(), '\n') == 2 + 20 + 1);
+  BOOST_TEST(std::count(table.begin(), table.end(), '\n') == 2 + 21 + 1);
   BOOST_TEST(
       says(table, "| `BACKCHANNEL_HTTP` | `--http ADDRESS:PORT` | `http` | 127.0.0.1:8080 |"));
 }
