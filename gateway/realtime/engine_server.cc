@@ -22,9 +22,6 @@ namespace {
 constexpr std::size_t kSidLength = 20;
 // A frame that has arrived is looked at before a request that came behind it.
 constexpr int kTurnsForFrames = 16;
-// The end of an upgrade may be overtaken by a request on another connection. A client that waits
-// for this GET, so that it can end its upgrade, hardly notices.
-constexpr std::int64_t kUpgradeGraceMs = 10;
 
 bool is_websocket(const http::Request& request) {
   return request.method == "GET" &&

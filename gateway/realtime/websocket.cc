@@ -70,9 +70,6 @@ class Prefixed {
     Error ignored;
     stream.socket_.close(ignored);
   }
-  friend void teardown(beast::role_type role, Prefixed& stream, Error& error) {
-    websocket::teardown(role, stream.socket_, error);
-  }
   template <class Handler>
   friend void async_teardown(beast::role_type role, Prefixed& stream, Handler&& handler) {
     websocket::async_teardown(role, stream.socket_, std::forward<Handler>(handler));
