@@ -186,7 +186,8 @@ typedef struct gwc_fail {
   gwc_str why;
   gwc_str platform_code;
   int64_t retry_after_ms;
-  int64_t max_attempts; /* 1.1: of GWC_FAIL_RETRY, of one message; 0: as often as the gateway does */
+  int64_t
+      max_attempts; /* 1.1: of GWC_FAIL_RETRY, of one message; 0: as often as the gateway does */
 } gwc_fail;
 
 /* Where results go; the gateway copies at once.
