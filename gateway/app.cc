@@ -352,43 +352,42 @@ struct App::Graph {
 
     api_workers.emplace("api", kApiThreads, kApiQueue, writing_sessions("api"));
     password_workers.emplace("passwords", kPasswordThreads, kPasswordQueue, sessions("passwords"));
-    api.emplace(
-        api::ApiContext{.workers = *api_workers,
-                        .passwords = *password_workers,
-                        .vault = *vault,
-                        .registry = *registry,
-                        .plans = domain::Plans::built_in(),
-                        .outbound = *dispatcher,
-                        .receiver = *receiver,
-                        .clock = clock,
-                        .ids = ids,
-                        .metrics = metrics,
-                        .tokens = *tokens,
-                        .throttle = *throttle,
-                        .readiness = *readiness,
-                        .media_urls = *media_urls,
-                        .visitor_tokens = *visitor_tokens,
-                        .visitor_throttle = *visitor_throttle,
-                        .visitors = *visitors,
-                        .settings = {.public_url = public_url,
-                                     .cors_origins = {"*"},
-                                     .operator_token = settings.operator_token,
-                                     .trusted_proxies = *proxies,
-                                     .expose_channel_secrets = settings.expose_channel_secrets},
-                        .deployment = deployment_of(settings),
-                        .typing = [this](auto business, auto conversation, auto agent,
-                                         bool is_typing) {
-                          if (auto* told = bell.load()) {
-                            told->agent_types(business, conversation, agent, is_typing);
-                          }
-                        }});
+    api.emplace(api::ApiContext{
+        .workers = *api_workers,
+        .passwords = *password_workers,
+        .vault = *vault,
+        .registry = *registry,
+        .plans = domain::Plans::built_in(),
+        .outbound = *dispatcher,
+        .receiver = *receiver,
+        .clock = clock,
+        .ids = ids,
+        .metrics = metrics,
+        .tokens = *tokens,
+        .throttle = *throttle,
+        .readiness = *readiness,
+        .media_urls = *media_urls,
+        .visitor_tokens = *visitor_tokens,
+        .visitor_throttle = *visitor_throttle,
+        .visitors = *visitors,
+        .settings = {.public_url = public_url,
+                     .cors_origins = {"*"},
+                     .operator_token = settings.operator_token,
+                     .trusted_proxies = *proxies,
+                     .expose_channel_secrets = settings.expose_channel_secrets},
+        .deployment = deployment_of(settings),
+        .typing = [this](auto business, auto conversation, auto agent, bool is_typing) {
+          if (auto* told = bell.load()) {
+            told->agent_types(business, conversation, agent, is_typing);
+          }
+        }});
     auto node = auth::random_bytes(6);
     if (!node) return std::move(node).error();
     live.emplace(
-        live::LiveOptions{.session = sessions("live"),
-                          .node = settings.node + "-" + sdk::hex(*node),
-                          .server = {.engine = {.node_tag = settings.node,
-                                                .proxies = std::move(*proxies)}}},
+        live::LiveOptions{
+            .session = sessions("live"),
+            .node = settings.node + "-" + sdk::hex(*node),
+            .server = {.engine = {.node_tag = settings.node, .proxies = std::move(*proxies)}}},
         live::LiveContext{.tokens = *tokens,
                           .visitor_tokens = *visitor_tokens,
                           .throttle = *visitor_throttle,

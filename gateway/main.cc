@@ -178,8 +178,9 @@ int main(int argc, char** argv) {
                    "with port 0 any free ones")
       ->capture_default_str();
   simulate_command
-      ->add_option("--only", simulation.only,
-                   "Those to start, with commas between: telegram, meta, sms, x, mail; all if absent")
+      ->add_option(
+          "--only", simulation.only,
+          "Those to start, with commas between: telegram, meta, sms, x, mail; all if absent")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("PLATFORM,...");

@@ -584,8 +584,8 @@ Answer assign_conversation(const ApiContext&, store::Session& db, const Call& ca
   const auto agent = domain::UserId::parse(call.params["agent_id"]);
   const auto nobody = refused(Errc::not_found, "Conversation or agent not found");
   if (!id || !agent) return nobody;
-  auto assigned = store::assign_conversation(db, *call.identity->business, *id, *agent,
-                                             call.identity->user.id);
+  auto assigned =
+      store::assign_conversation(db, *call.identity->business, *id, *agent, call.identity->user.id);
   if (!assigned) return failed(assigned.error(), "api");
   if (!*assigned) return nobody;
   sdk::json::Writer body;

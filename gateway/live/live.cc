@@ -41,8 +41,12 @@ bool is_fleeting(std::string_view event) { return event == "typing"; }
 
 std::string failure(std::string_view code, std::string_view message, std::string_view field = {}) {
   Writer out;
-  out.object().member("ok", false).key("error").object().member("code", code).member("message",
-                                                                                    message);
+  out.object()
+      .member("ok", false)
+      .key("error")
+      .object()
+      .member("code", code)
+      .member("message", message);
   if (!field.empty()) out.member("field", field);
   out.end().end();
   return out.take();
@@ -96,8 +100,8 @@ struct Live::Asked {
 Live::Live(LiveOptions options, LiveContext context)
     : options_(std::move(options)),
       context_(std::move(context)),
-      admit_context_{context_.tokens, context_.visitor_tokens, context_.throttle,
-                     context_.visitors, context_.clock},
+      admit_context_{context_.tokens, context_.visitor_tokens, context_.throttle, context_.visitors,
+                     context_.clock},
       tell_context_{context_.media_urls, context_.clock, context_.agent_message},
       server_(with_recovery(options_.server), *this, context_.metrics),
       feed_({.session = options_.session, .node = options_.node}, context_.clock, context_.metrics,
@@ -527,8 +531,7 @@ void Live::agent_status(Asked asked) {
 
 // What clients hear ------------------------------------------------------------------------------
 
-void Live::status_changed(store::Session& db, const store::Presence& who,
-                          std::string_view status) {
+void Live::status_changed(store::Session& db, const store::Presence& who, std::string_view status) {
   say({business_room(who.business)}, "agent_status_changed", agent_status_json(who.user, status),
       {}, true);
   // Visitors see whether anybody is there, and not who.

@@ -56,7 +56,7 @@ struct Settings {
   std::vector<std::string> trusted_proxies;  // addresses and networks
   int drain_seconds = 10;
   std::string node = "0";  // one letter or digit
-  bool unsafe = false;  // start although the self-check objects
+  bool unsafe = false;     // start although the self-check objects
 
   // For the log at start: a variable that looks like a setting and is none, a secret in plain view.
   std::vector<std::string> warnings;

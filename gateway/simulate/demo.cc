@@ -138,12 +138,9 @@ class Demo {
     std::filesystem::remove(log_, error);
     program_ = options_.program.empty() ? self_path() : options_.program;
     base_ = "http://127.0.0.1:" + std::to_string(free_port());
-    environment_ = {{"BACKCHANNEL_HTTP", base_.substr(7)},
-                    {"BACKCHANNEL_PUBLIC_URL", base_},
-                    {"BACKCHANNEL_DATA_DIR", folder.string()},
-                    {"BACKCHANNEL_KEYS", ""},
-                    {"BACKCHANNEL_MIGRATE_URL", ""},
-                    {"DATABASE_URL", ""}};
+    environment_ = {{"BACKCHANNEL_HTTP", base_.substr(7)},     {"BACKCHANNEL_PUBLIC_URL", base_},
+                    {"BACKCHANNEL_DATA_DIR", folder.string()}, {"BACKCHANNEL_KEYS", ""},
+                    {"BACKCHANNEL_MIGRATE_URL", ""},           {"DATABASE_URL", ""}};
     for (auto& setting : simulators_->settings()) environment_.push_back(std::move(setting));
     step(2, "gateway at " + base_ + " with its own Postgres in " + folder.string());
     auto started = Program::start({{program_, "serve"}, environment_, log_});
@@ -351,8 +348,8 @@ class Demo {
         return failed(channel.title + ": only " + std::to_string(arrived) + " answers arrived");
       }
       std::cout << "      " << fit(channel.title, 10) << channel.answers.size()
-                << (channel.answers.size() == 1 ? " answer" : " answers") << " `"
-                << channel.outcome << "`" << std::endl;
+                << (channel.answers.size() == 1 ? " answer" : " answers") << " `" << channel.outcome
+                << "`" << std::endl;
     }
     return customers_react();
   }

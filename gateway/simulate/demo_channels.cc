@@ -35,8 +35,8 @@ DemoChannel telegram_channel(TelegramSimulator& telegram, std::uint64_t seed, st
   DemoChannel channel;
   channel.type = "telegram";
   channel.title = "Telegram";
-  channel.config = object({{"bot_token", json_text(std::to_string(bot_id) +
-                                                   ":AAsimulatedsimulatedsimulatedsimula")}});
+  channel.config = object(
+      {{"bot_token", json_text(std::to_string(bot_id) + ":AAsimulatedsimulatedsimulatedsimula")}});
   channel.wait_ready = [&telegram, bot_id](std::chrono::milliseconds patience) {
     return telegram.wait_webhook(bot_id, patience);
   };
@@ -160,12 +160,12 @@ DemoChannel x_channel(XSimulator& x, std::int64_t unique) {
     return x.wait_subscribed(id, patience);
   };
   channel.customers_write = [&x, id] {
-    return play_all(x, {{{"user", json_text(id)},
-                         {"from", json_text("tom")},
-                         {"text", json_text("hey, is the brass lamp back? 🪔")}},
-                        {{"user", json_text(id)},
-                         {"from", json_text("tom")},
-                         {"image", json_text("this one")}}});
+    return play_all(
+        x,
+        {{{"user", json_text(id)},
+          {"from", json_text("tom")},
+          {"text", json_text("hey, is the brass lamp back? 🪔")}},
+         {{"user", json_text(id)}, {"from", json_text("tom")}, {"image", json_text("this one")}}});
   };
   channel.answers = {{"Tom", "It is, since this morning! We can put one aside for you."}};
   channel.arrived = [&x, id] { return x.sent(id).size(); };
@@ -240,8 +240,9 @@ DemoChannel email_channel(MailSimulator& mail, std::int64_t unique) {
                 {"subject", json_text("Заказ 1204")},
                 {"text", json_text("Здравствуйте! Можно изменить адрес доставки?")}}});
   };
-  channel.answers = {{"Jürgen", "Moin Herr Weiß, im Anhang fehlte ein Nachlass. Sie bekommen heute "
-                                "eine neue Rechnung."}};
+  channel.answers = {{"Jürgen",
+                      "Moin Herr Weiß, im Anhang fehlte ein Nachlass. Sie bekommen heute "
+                      "eine neue Rechnung."}};
   channel.arrived = [&mail, address] { return mail.sent(address).size(); };
   // An answer to a mail finds the conversation by its references.
   channel.customers_react = [&mail, address]() -> Result<> {

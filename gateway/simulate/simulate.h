@@ -14,16 +14,16 @@ namespace gateway::simulate {
 struct SimulateOptions {
   // --listen ADDRESS:PORT, of the control API; see simulators.h for those of the platforms
   std::string listen = "127.0.0.1:9000";
-  std::vector<std::string> only;          // --only telegram,meta; empty: all platforms
-  std::uint64_t seed = 1;                 // --seed
-  std::string scenario;                   // --scenario morning: plays for each Telegram bot that appears
-  double pace = 0;                        // --pace: seconds per second of the scenario; 0: at once
-  double time_scale = 1;                  // --time-scale: of the platform's waiting
-  std::string urls = "loopback";          // --urls platform|loopback|any: what webhooks may have
-  bool replies = false;                   // --replies: people answer what they are sent
-  bool demo = false;                      // --demo
-  std::string data_dir = "./var/demo";    // --demo-data, of the demo's gateway
-  std::string program;                    // the backchannel program; empty: this one
+  std::vector<std::string> only;  // --only telegram,meta; empty: all platforms
+  std::uint64_t seed = 1;         // --seed
+  std::string scenario;           // --scenario morning: plays for each Telegram bot that appears
+  double pace = 0;                // --pace: seconds per second of the scenario; 0: at once
+  double time_scale = 1;          // --time-scale: of the platform's waiting
+  std::string urls = "loopback";  // --urls platform|loopback|any: what webhooks may have
+  bool replies = false;           // --replies: people answer what they are sent
+  bool demo = false;              // --demo
+  std::string data_dir = "./var/demo";  // --demo-data, of the demo's gateway
+  std::string program;                  // the backchannel program; empty: this one
 
   // The program's path as it was typed, for the lines that are shown.
   std::string typed = "backchannel";

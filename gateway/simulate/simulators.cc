@@ -106,7 +106,7 @@ Sent common_form(const SentMessage& message) {
   out.to = std::to_string(message.chat_id);
   out.id = std::to_string(message.message_id);
   if (message.reply_to != 0) out.reply_to = std::to_string(message.reply_to);
-  out.kind = message.method == "sendMessage"         ? "text"
+  out.kind = message.method == "sendMessage"        ? "text"
              : message.method.rfind("send", 0) == 0 ? sdk::lower_ascii(message.method.substr(4))
                                                     : message.method;
   out.text = message.text;
@@ -118,8 +118,8 @@ Options with_common(const SimulatorsOptions& options, const std::shared_ptr<Cont
                     std::uint16_t offset) {
   Options out;
   out.address = options.address;
-  out.port = options.port == 0 ? std::uint16_t{0}
-                               : static_cast<std::uint16_t>(options.port + offset);
+  out.port =
+      options.port == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(options.port + offset);
   out.seed = options.seed;
   out.time_scale = options.time_scale;
   out.urls = options.urls;
@@ -158,10 +158,10 @@ Result<std::unique_ptr<Simulators>> Simulators::create(const SimulatorsOptions& 
     name = std::move(*known);
   }
   if (options.port > 65'535 - kLastPort) {
-    return fail(Errc::invalid_argument,
-                "port " + std::to_string(options.port) + " is too high: " +
-                    std::to_string(kLastPort) + " more behind it are used; take one up to " +
-                    std::to_string(65'535 - kLastPort));
+    return fail(Errc::invalid_argument, "port " + std::to_string(options.port) +
+                                            " is too high: " + std::to_string(kLastPort) +
+                                            " more behind it are used; take one up to " +
+                                            std::to_string(65'535 - kLastPort));
   }
   return std::unique_ptr<Simulators>(new Simulators(chosen));
 }
@@ -182,15 +182,14 @@ Simulators::Simulators(const SimulatorsOptions& options)
     telegram.time_scale = options.time_scale;
     telegram.urls = options.urls;
     telegram_ = std::make_unique<TelegramSimulator>(telegram);
-    desk_->add("telegram", telegram_help("/_simulate/telegram/"),
-               [this](const HttpRequest& request, std::string rest,
-                      const ApiServer::Respond& respond) {
-                 respond(simulate::control(*telegram_, request, std::move(rest)));
-               });
+    desk_->add(
+        "telegram", telegram_help("/_simulate/telegram/"),
+        [this](const HttpRequest& request, std::string rest, const ApiServer::Respond& respond) {
+          respond(simulate::control(*telegram_, request, std::move(rest)));
+        });
   }
   if (wants("meta")) {
-    meta_ =
-        std::make_unique<MetaSimulator>(with_common<MetaOptions>(options, desk_, kMetaPort));
+    meta_ = std::make_unique<MetaSimulator>(with_common<MetaOptions>(options, desk_, kMetaPort));
   }
   if (wants("sms")) {
     sms_ = std::make_unique<SmsSimulator>(with_common<SmsOptions>(options, desk_, kSmsPort));
@@ -254,10 +253,10 @@ void Simulators::make_accounts() {
     sms_->add_twilio({.sid = std::string(kTwilioSid),
                       .auth_token = std::string(kTwilioToken),
                       .number = std::string(kTwilioNumber)});
-    sample("sms", "sms",
-           texts({{"account_sid", kTwilioSid},
-                  {"auth_token", kTwilioToken},
-                  {"from", kTwilioNumber}}));
+    sample(
+        "sms", "sms",
+        texts(
+            {{"account_sid", kTwilioSid}, {"auth_token", kTwilioToken}, {"from", kTwilioNumber}}));
     sms_->add_vonage({.api_key = std::string(kVonageKey),
                       .api_secret = std::string(kVonageSecret),
                       .signature_secret = std::string(kVonageSignature),
@@ -295,14 +294,15 @@ void Simulators::make_accounts() {
     sample("email-raw", "email", raw,
            "tell the mail server where mail for the address goes: POST /_simulate/mail/raw "
            "{\"address\": \"" +
-               std::string(kRawAddress) + "\", \"url\": registration.instructions.callback_url of the answer}");
+               std::string(kRawAddress) +
+               "\", \"url\": registration.instructions.callback_url of the answer}");
     mail_->add_postmark({std::string(kPostmarkToken), std::string(kPostmarkAddress)});
     Members postmark = address(kPostmarkAddress, "postmark");
     postmark.emplace_back("outbound", json_text("postmark"));
     postmark.emplace_back("postmark", object(texts({{"server_token", kPostmarkToken}})));
     sample("email-postmark", "email", postmark);
-    mail_->add_mailgun({std::string(kMailgunKey), std::string(kMailgunSigningKey),
-                        std::string(kMailgunDomain)});
+    mail_->add_mailgun(
+        {std::string(kMailgunKey), std::string(kMailgunSigningKey), std::string(kMailgunDomain)});
     Members mailgun = address("help@" + std::string(kMailgunDomain), "mailgun");
     mailgun.emplace_back("outbound", json_text("mailgun"));
     mailgun.emplace_back("mailgun", object(texts({{"domain", kMailgunDomain},
@@ -312,16 +312,16 @@ void Simulators::make_accounts() {
     mail_->add_sendgrid({std::string(kSendGridKey)});
     Members sendgrid = address("team@" + std::string(kSendGridHost), "sendgrid");
     sendgrid.emplace_back("outbound", json_text("sendgrid"));
-    sendgrid.emplace_back("sendgrid", object(texts({{"api_key", kSendGridKey},
-                                                    {"hostname", kSendGridHost}})));
+    sendgrid.emplace_back("sendgrid",
+                          object(texts({{"api_key", kSendGridKey}, {"hostname", kSendGridHost}})));
     sample("email-sendgrid", "email", sendgrid);
   }
 }
 
 std::vector<Platform*> Simulators::others() const {
   std::vector<Platform*> out;
-  for (Platform* const platform : std::initializer_list<Platform*>{meta_.get(), sms_.get(),
-                                                                   x_.get(), mail_.get()}) {
+  for (Platform* const platform :
+       std::initializer_list<Platform*>{meta_.get(), sms_.get(), x_.get(), mail_.get()}) {
     if (platform != nullptr) out.push_back(platform);
   }
   return out;

@@ -6,8 +6,8 @@
 namespace gateway::store {
 namespace {
 
-#define LIVE_COLUMNS                                                                         \
-  "e.seq, e.tenant_id, e.conversation_id, e.message_id, e.kind, e.state, e.actor,"           \
+#define LIVE_COLUMNS                                                               \
+  "e.seq, e.tenant_id, e.conversation_id, e.message_id, e.kind, e.state, e.actor," \
   " floor(extract(epoch from e.created_at) * 1000)::bigint"
 
 LiveEvent read(const Rows& rows, int row) {
@@ -55,7 +55,8 @@ Result<std::int64_t> newest_live_event(Session& db) {
 Result<std::optional<std::vector<LiveEvent>>> missed_live_events(Session& db,
                                                                  domain::BusinessId business,
                                                                  std::int64_t from, int limit) {
-  // The client has seen the event `from`, so it is still there unless the log has been cut behind it.
+  // The client has seen the event `from`, so it is still there unless the log has been cut behind
+  // it.
   static constexpr const char* kMissed =
       "select " LIVE_COLUMNS
       " from realtime_event e where e.tenant_id = $1 and e.seq >= $2"

@@ -33,7 +33,8 @@ struct Fixture : World {
           database.gateway, gateway::domain::BusinessId(*business),
           gateway::store::kChannelInstructions, channel.get(),
           "{\"callback_url\":\"https://hooks.backchannel.test/api/v1/webhooks/whatsapp/" +
-              channel.text() + "/k3y\",\"verify_token\":\"my-verify-token\",\"next\":\"Switch the webhook on.\"}");
+              channel.text() +
+              "/k3y\",\"verify_token\":\"my-verify-token\",\"next\":\"Switch the webhook on.\"}");
       BOOST_REQUIRE(sealed.has_value());
       value(
           "update channel set registration_state = 3, registration_checked_at = now(),"

@@ -95,8 +95,8 @@ Gateway::Gateway() {
                   {"BACKCHANNEL_PUBLIC_URL", "http://" + address},
                   {"BACKCHANNEL_DATA_DIR", (folder_ / "data").string()},
                   {"BACKCHANNEL_UPSTREAMS", "https://api.telegram.org=" + telegram_->origin() +
-                                                "," + ChatPlatforms::instance().upstreams() +
-                                                "," + MailPlatforms::instance().upstreams()},
+                                                "," + ChatPlatforms::instance().upstreams() + "," +
+                                                MailPlatforms::instance().upstreams()},
                   {"BACKCHANNEL_CA_FILE", MailPlatforms::instance().certificates().string()},
                   {"BACKCHANNEL_CONNECTOR_DIR", std::string(BACKCHANNEL_BINARY_DIR) +
                                                     "/connectors:" + BACKCHANNEL_BINARY_DIR +

@@ -1,7 +1,7 @@
 #include "gateway/inbound/normalize.h"
 
-#include <boost/test/unit_test.hpp>
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <limits>
 #include <vector>
 
@@ -155,9 +155,10 @@ BOOST_AUTO_TEST_CASE(an_attachment_has_the_fields_of_the_contract) {
 // The media of X's messages have an id of X's.
 BOOST_AUTO_TEST_CASE(what_a_platform_adds_to_an_attachment_hides_none_of_our_own_members) {
   auto e = event(EventKind::message);
-  e.attachments = {{.kind = "image",
-                    .media_id = "https://ton.twitter.com/1.1/ton/data/dm/1/2/a.jpg",
-                    .extra = {{"id", "2124168024850090734"}, {"state", "ready"}, {"width", "680"}}}};
+  e.attachments = {
+      {.kind = "image",
+       .media_id = "https://ton.twitter.com/1.1/ton/data/dm/1/2/a.jpg",
+       .extra = {{"id", "2124168024850090734"}, {"state", "ready"}, {"width", "680"}}}};
   const auto row = message(e);
   const auto json = sdk::json::Document::parse(*row.attachments);
   BOOST_TEST_REQUIRE(json.has_value());

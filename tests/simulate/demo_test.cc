@@ -85,7 +85,8 @@ BOOST_AUTO_TEST_CASE(it_says_how_a_gateway_meets_it_and_ends_by_a_signal) {
   BOOST_TEST_REQUIRE(control != std::string::npos);
   test_support::HttpClient client(
       static_cast<std::uint16_t>(std::stoi(said.substr(control + 22, 5))));
-  const auto platforms = sdk::json::Document::parse(client.call("GET", "/_simulate/platforms").body);
+  const auto platforms =
+      sdk::json::Document::parse(client.call("GET", "/_simulate/platforms").body);
   BOOST_TEST_REQUIRE(platforms.has_value());
   BOOST_TEST(platforms->root().elements().size() == 2u);
   program.signal(SIGTERM);
@@ -118,7 +119,8 @@ BOOST_AUTO_TEST_CASE(the_demonstration_succeeds_on_a_clean_folder_and_once_more_
          {"      Telegram  5 answers `sent`", "      WhatsApp  1 answer `read`",
           "      Instagram 1 answer `read`", "      X         1 answer `sent`",
           "      SMS       1 answer `delivered`", "      Email     1 answer `sent`",
-          "  Email      Jürgen Weiß           open    2       3     sent       Danke, das hilft mir "
+          "  Email      Jürgen Weiß           open    2       3     sent       Danke, das hilft "
+          "mir "
           "weiter."}) {
       BOOST_TEST(contains(said, line), run << ": " << line << "\n" << said);
     }

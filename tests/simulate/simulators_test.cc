@@ -76,15 +76,26 @@ BOOST_AUTO_TEST_CASE(the_setting_covers_each_origin_of_the_simulated_platforms_o
       BOOST_TEST(origins.insert(from).second, from << " is there twice");
     }
   }
-  for (const char* origin :
-       {"https://api.telegram.org", "https://graph.facebook.com", "https://graph.instagram.com",
-        "https://lookaside.fbsbx.com", "https://api.twilio.com", "https://messaging.twilio.com",
-        "https://mms.twiliocdn.com", "https://api.nexmo.com", "https://rest.nexmo.com",
-        "https://api.telnyx.com", "https://api.x.com", "https://ton.twitter.com",
-        "https://api.mailgun.net", "https://api.eu.mailgun.net", "https://api.postmarkapp.com",
-        "https://api.sendgrid.com", "https://email.us-east-1.amazonaws.com",
-        "https://sns.us-east-1.amazonaws.com", "smtp://mail.simulated.example:587",
-        "imap://mail.simulated.example:143"}) {
+  for (const char* origin : {"https://api.telegram.org",
+                             "https://graph.facebook.com",
+                             "https://graph.instagram.com",
+                             "https://lookaside.fbsbx.com",
+                             "https://api.twilio.com",
+                             "https://messaging.twilio.com",
+                             "https://mms.twiliocdn.com",
+                             "https://api.nexmo.com",
+                             "https://rest.nexmo.com",
+                             "https://api.telnyx.com",
+                             "https://api.x.com",
+                             "https://ton.twitter.com",
+                             "https://api.mailgun.net",
+                             "https://api.eu.mailgun.net",
+                             "https://api.postmarkapp.com",
+                             "https://api.sendgrid.com",
+                             "https://email.us-east-1.amazonaws.com",
+                             "https://sns.us-east-1.amazonaws.com",
+                             "smtp://mail.simulated.example:587",
+                             "imap://mail.simulated.example:143"}) {
     BOOST_TEST(origins.count(origin) == 1u, origin);
   }
   const auto settings = running.all->settings();
@@ -168,17 +179,16 @@ BOOST_AUTO_TEST_CASE(each_sample_is_the_body_of_a_request) {
     BOOST_TEST(body["type"].text_or("") == sample.type);
     BOOST_TEST(body["config"].is_object());
   }
-  BOOST_TEST((types == std::set<std::string>{"telegram", "whatsapp", "instagram", "x", "sms",
-                                             "email"}));
+  BOOST_TEST(
+      (types == std::set<std::string>{"telegram", "whatsapp", "instagram", "x", "sms", "email"}));
   BOOST_TEST(running.get("/_simulate/channels/fax").status == 404);
 }
 
 BOOST_AUTO_TEST_CASE(the_settings_are_a_shells_exports) {
   Running running({"telegram"});
   const auto answer = running.get("/_simulate/settings");
-  BOOST_TEST(answer.body ==
-             "export BACKCHANNEL_UPSTREAMS=https://api.telegram.org=" +
-                 running.all->telegram()->origin() + "\n");
+  BOOST_TEST(answer.body == "export BACKCHANNEL_UPSTREAMS=https://api.telegram.org=" +
+                                running.all->telegram()->origin() + "\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_help_lists_the_common_paths_and_every_platform) {
@@ -214,18 +224,22 @@ BOOST_AUTO_TEST_CASE(people_write_on_every_platform_by_the_same_path) {
                        R"("callback_url":")" +
                            hook.url() + "\"}")
                  .status == 200);
-  BOOST_TEST(running.post("/_simulate/meta/events",
-                          R"({"account":"17841400000000001","from":"ana","text":"Hola"})")
+  BOOST_TEST(running
+                 .post("/_simulate/meta/events",
+                       R"({"account":"17841400000000001","from":"ana","text":"Hola"})")
                  .status == 200);
-  BOOST_TEST(running.post("/_simulate/mail/raw", R"({"address":"office@acme.example","url":")" +
-                                                     hook.url() + "\"}")
+  BOOST_TEST(running
+                 .post("/_simulate/mail/raw",
+                       R"({"address":"office@acme.example","url":")" + hook.url() + "\"}")
                  .status == 200);
-  BOOST_TEST(running.post("/_simulate/mail/events",
-                          R"({"to":"office@acme.example","from":"ana","text":"Hola"})")
+  BOOST_TEST(running
+                 .post("/_simulate/mail/events",
+                       R"({"to":"office@acme.example","from":"ana","text":"Hola"})")
                  .status == 200);
-  BOOST_TEST(running.post("/_simulate/sms/events",
-                          R"({"number":"+14155550199","from":"ana","text":"Hola"})")
-                 .status == 200);
+  BOOST_TEST(
+      running
+          .post("/_simulate/sms/events", R"({"number":"+14155550199","from":"ana","text":"Hola"})")
+          .status == 200);
   BOOST_TEST(running.post("/_simulate/x/events", R"({"from":"ana","text":"Hola"})").status == 200);
   // Telegram's and mail's; nobody has subscribed to the others.
   BOOST_TEST(hook.posts(2).size() >= 2u);
@@ -241,8 +255,7 @@ BOOST_AUTO_TEST_CASE(what_was_sent_is_listed_over_all_platforms) {
   bot.call("POST", prefix + "sendMessage", {{"Content-Type", "application/json"}},
            R"({"chat_id":812345,"text":"from the bot"})");
   HttpClient twilio(running.all->sms()->port("api.twilio.com"));
-  twilio.call("POST",
-              "/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json",
+  twilio.call("POST", "/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json",
               {{"Content-Type", "application/x-www-form-urlencoded"},
                {"Authorization", "Basic " + sdk::base64("AC00000000000000000000000000000001:"
                                                         "0000000000000000000000simulated1")}},
