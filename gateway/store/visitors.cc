@@ -264,8 +264,10 @@ Result<> link_contact(Transaction& transaction, domain::BusinessId business,
       "select pg_advisory_xact_lock(hashtextextended('person' || $1::uuid::text || ' ' || $2, 0))";
   static constexpr const char* kLink =
       "insert into contact_alias (tenant_id, channel_id, remote_id, contact_id)"
-      " select $1, $2, $3, p.id from contact p where p.tenant_id = $1 and p.external_id = $4"
-      " order by p.created_at, p.id limit 1 on conflict do nothing";
+      " select $1, $2, $3, v.contact_id from visitor v where v.tenant_id = $1"
+      // A platform's id of somebody may be the same text: only who was proven is the same person.
+      " and v.external_id = $4 and v.contact_id is not null and v.revoked_at is null"
+      " order by v.created_at, v.id limit 1 on conflict do nothing";
   if (!visitor.external_id || visitor.contact) return {};
   auto turn = transaction.run({kTurn, {business, *visitor.external_id}});
   if (!turn) return std::move(turn).error();

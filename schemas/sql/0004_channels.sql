@@ -633,11 +633,12 @@ begin
       -- Contacts. The scalar subquery hands all key columns to the index at once; a left join was
       -- seen to walk a whole tenant.
       with wanted as (
-        select distinct on (x.t, x.channel, x.remote) x.t, x.channel, x.remote, x.name, x.proposal
+        select distinct on (x.t, x.channel, x.remote) x.t, x.channel, x.remote, x.name, x.proposal,
+               x.type
         from unnest(fresh) as n(o)
         cross join lateral (select tenants[n.o], p_channel[n.o], p_contact_remote[n.o],
-                                   p_contact_name[n.o], p_sender[n.o])
-             as x(t, channel, remote, name, proposal)
+                                   p_contact_name[n.o], p_sender[n.o], types[n.o])
+             as x(t, channel, remote, name, proposal, type)
         where (select a.contact_id from contact_alias a where a.tenant_id = x.t
                  and a.channel_id = x.channel and a.remote_id = x.remote) is null
         order by x.t, x.channel, x.remote, n.o
@@ -647,9 +648,11 @@ begin
         on conflict (tenant_id, channel_id, remote_id) do update set contact_id = a.contact_id
         returning a.contact_id
       )
-      -- Who it is at the platform is often all there is: a phone number, an address of mail.
+      -- Who it is at the platform is often all there is: a phone number, an address of mail. On a
+      -- page of the business's own it is a number we drew.
       insert into contact (tenant_id, id, name, external_id, email)
-      select w.t, w.proposal, w.name, w.remote,
+      select w.t, w.proposal, w.name,
+             case when w.type not in ('widget', 'webchat') then w.remote end,
              case when w.remote ~ '^[^@[:space:]]+@[^@[:space:]]+$' then w.remote end
       from wanted w join linked l on l.contact_id = w.proposal;
 

@@ -53,7 +53,7 @@ create table visitor (
 create unique index visitor_person on visitor (tenant_id, embed_id, external_id)
   where external_id is not null;
 
-create index contact_external on contact (tenant_id, external_id) where external_id is not null;
+create index visitor_external on visitor (tenant_id, external_id) where external_id is not null;
 
 -- How satisfied the customer was.
 alter table conversation

@@ -604,7 +604,7 @@ BOOST_AUTO_TEST_CASE(reading_makes_answers_read_for_agents_too) {
   BOOST_TEST((statuses() == std::vector<std::string>{"-", "read", "read"}));
   BOOST_TEST(history(who)["conversation"]["unread"].integer().value() == 0);
   // Live clients hear of each once.
-  BOOST_TEST(value("select count(*) from realtime_event where kind = 1") == "2");
+  BOOST_TEST(value("select count(*) from realtime_event where kind = 3") == "2");
   BOOST_TEST(read(R"({"message_id":"x"})") == 422);
   answer(conversation, "three");
   BOOST_TEST(history(who)["conversation"]["unread"].integer().value() == 1);

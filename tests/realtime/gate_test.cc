@@ -72,4 +72,13 @@ BOOST_AUTO_TEST_CASE(a_session_is_known_until_it_is_removed) {
   BOOST_TEST(!gate.knows("A123"));
 }
 
+BOOST_AUTO_TEST_CASE(loopback_has_more_room) {
+  Gate gate({.handshake_burst = 1, .sessions_per_network = 1, .loopback_room = 2});
+  BOOST_TEST(is(gate.enter("127.0.0.1", 0), Answer::welcome));
+  BOOST_TEST(is(gate.enter("127.0.0.1", 0), Answer::welcome));
+  BOOST_TEST(is(gate.enter("127.0.0.1", 0), Answer::too_many_sessions));
+  BOOST_TEST(is(gate.enter("192.0.2.1", 0), Answer::welcome));
+  BOOST_TEST(is(gate.enter("192.0.2.1", 0), Answer::too_many_sessions));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

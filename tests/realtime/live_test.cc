@@ -30,7 +30,7 @@ std::string with_sid(const std::string& target, const std::string& sid) {
 // A limit for networks that no test meets by accident.
 gateway::realtime::ServerOptions open_gate() {
   gateway::realtime::ServerOptions options;
-  options.engine.gate = {1e9, 1e9, 100'000, 100'000, 1000};
+  options.engine.gate = {1e9, 1e9, 100'000, 100'000, 1000, 1};
   return options;
 }
 
