@@ -70,13 +70,15 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(who_polls_finds_the_node_that_has_the_session, Pro
     const auto answer = client.answer();
     return answer ? std::to_string(answer->status) + " " + answer->body : "none";
   };
+  int asked = 0;
   int right = 0;
-  for (int i = 0; i < kClients; ++i) {
-    const std::string target = with_sid(kPolling, clients[i]->sid());
+  for (const auto& client : clients) {
+    const std::string target = with_sid(kPolling, client->sid());
     const bool is_in = ask(probe::post(target, "40")) == "200 ok" &&
                        ask(probe::get(target)).starts_with("200 40{");
-    right += is_in && ask(probe::post(target, "42" + echo(i))) == "200 ok" &&
-             ask(probe::get(target)) == "200 42" + back(i);
+    const int number = ++asked;
+    right += is_in && ask(probe::post(target, "42" + echo(number))) == "200 ok" &&
+             ask(probe::get(target)) == "200 42" + back(number);
   }
   BOOST_TEST(right == kClients);
   BOOST_TEST(site.connected() == kClients);
@@ -91,16 +93,17 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_upgrade_finds_the_node_that_has_the_session, Pr
     pollers.push_back(std::make_unique<Poller>(site.port));
     BOOST_TEST_REQUIRE(connect(*pollers.back()).starts_with("40{"));
   }
+  int asked = 0;
   int upgraded = 0;
-  for (int i = 0; i < kClients; ++i) {
-    sockets.push_back(
-        std::make_unique<WsClient>(site.port, with_sid(kWebSocket, pollers[i]->sid())));
+  for (const auto& poller : pollers) {
+    sockets.push_back(std::make_unique<WsClient>(site.port, with_sid(kWebSocket, poller->sid())));
     auto& socket = *sockets.back();
     socket.say("2probe");
     if (socket.hear() != "3probe") continue;
     socket.say("5");
-    socket.say("42" + echo(i));
-    upgraded += socket.hear() == "42" + back(i);
+    const int number = ++asked;
+    socket.say("42" + echo(number));
+    upgraded += socket.hear() == "42" + back(number);
   }
   BOOST_TEST(upgraded == kClients);
   BOOST_TEST(site.connected() == kClients);
