@@ -92,7 +92,7 @@ demo: build  ## play a morning's conversations on all simulated platforms, and s
 	@scripts/demo $(ARGS)
 
 .PHONY: bench
-bench: build  ## measure durable signed webhooks per second, beside a bare libpq program
+bench: build  ## measure durable webhooks beside a bare libpq program, and live traffic beside Node
 	@scripts/bench $(ARGS)
 
 .PHONY: fuzz

@@ -1,21 +1,10 @@
 // The edge behind nginx with the configuration that ships in deploy/nginx: what nginx lets through
 // is run once and answered to the client that asked. Fails where nginx is not installed.
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <random>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,139 +14,23 @@
 #include "tests/http/edge_fixture.h"
 #include "tests/http/framing_vectors.h"
 #include "tests/http/http_client.h"
+#include "tests/http/proxy.h"
 
 namespace {
 
 using probe::Client;
 using probe::Edge;
 using probe::eventually;
+using probe::Folder;
+using probe::free_port;
 using probe::get;
 using probe::milliseconds;
+using probe::Nginx;
+using probe::Program;
+using probe::read_file;
+using probe::replace_all;
 
-const std::filesystem::path kShipped = BACKCHANNEL_SOURCE_DIR "/deploy/nginx";
-
-std::string read_file(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  if (!in) throw std::runtime_error("missing " + file.string());
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  if (text.find(from) == text.npos) throw std::runtime_error("not in the configuration: " + from);
-  for (std::size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) {
-    text.replace(at, from.size(), to);
-  }
-}
-
-// Free a moment ago.
-std::uint16_t free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  ::bind(fd, reinterpret_cast<const sockaddr*>(&address), length);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
-
-// -1 where the program cannot be run; its output goes to `log`.
-pid_t spawn(std::vector<std::string> words, const std::filesystem::path& log) {
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::posix_spawn_file_actions_adddup2(&files, 1, 2);
-  pid_t child = -1;
-  const int code = ::posix_spawnp(&child, arguments[0], &files, nullptr, arguments.data(), environ);
-  ::posix_spawn_file_actions_destroy(&files);
-  return code == 0 ? child : -1;
-}
-
-int exit_status(pid_t child) {
-  int status = 0;
-  if (child < 0 || ::waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
-  return WEXITSTATUS(status);
-}
-
-// /usr/sbin is not in everybody's path.
-std::string nginx_program() {
-  for (const char* program : {"/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"}) {
-    if (::access(program, X_OK) == 0) return program;
-  }
-  throw std::runtime_error("nginx is not installed: run scripts/install-packages test");
-}
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "backchannel-nginx-XXXXXX");
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-// The lines around the shipped snippets: one process, everything below `folder`.
-std::string frame(const std::filesystem::path& folder, const std::string& inner) {
-  const std::string at = folder.string() + "/";
-  return "daemon off; master_process off; pid " + at + "pid; error_log " + at +
-         "error.log;\nevents { worker_connections 1024; }\nhttp {\nclient_body_temp_path " + at +
-         "body; proxy_temp_path " + at + "proxy; fastcgi_temp_path " + at +
-         "fastcgi; uwsgi_temp_path " + at + "uwsgi; scgi_temp_path " + at + "scgi;\n" + inner +
-         "\n}\n";
-}
-
-class Nginx {
- public:
-  explicit Nginx(std::uint16_t upstream) : port_(free_port()) {
-    const auto& path = folder_.path();
-    std::string server = read_file(kShipped / "snippets/backchannel-server.conf");
-    replace_all(server, "/var/log/nginx/backchannel.log", path.string() + "/access.log");
-    std::ofstream(path / "nginx.conf")
-        << frame(path, read_file(kShipped / "snippets/backchannel-http.conf") +
-                           "upstream backchannel { server 127.0.0.1:" + std::to_string(upstream) +
-                           "; keepalive 64; keepalive_timeout 50s; }\nserver { listen 127.0.0.1:" +
-                           std::to_string(port_) + ";\n" + server + "}");
-    child_ = spawn({nginx_program(), "-p", path.string(), "-c", (path / "nginx.conf").string()},
-                   path / "out");
-    const bool serves = eventually([&] {
-      try {
-        Client client(port_);
-        return client.send(get("/healthz")) && client.answer().has_value();
-      } catch (const std::system_error&) {
-        return false;
-      }
-    });
-    if (!serves) {
-      stop();
-      throw std::runtime_error("nginx does not serve: " + read_file(path / "out"));
-    }
-  }
-  ~Nginx() { stop(); }
-  std::uint16_t port() const { return port_; }
-  std::string access_log() const { return read_file(folder_.path() / "access.log"); }
-
- private:
-  void stop() {
-    if (child_ <= 0) return;
-    ::kill(child_, SIGTERM);
-    exit_status(std::exchange(child_, -1));
-  }
-
-  const Folder folder_;
-  const std::uint16_t port_;
-  pid_t child_ = -1;
-};
+const std::filesystem::path kShipped = probe::deploy_folder() / "nginx";
 
 }  // namespace
 
@@ -166,11 +39,12 @@ BOOST_AUTO_TEST_SUITE(behind_nginx)
 BOOST_AUTO_TEST_CASE(the_shipped_configuration_is_valid) {
   const Folder folder;
   const auto& path = folder.path();
-  BOOST_TEST_REQUIRE(exit_status(spawn({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-                                        "-subj", "/CN=gateway.example.com", "-keyout",
-                                        (path / "key").string(), "-out", (path / "cert").string()},
-                                       path / "out")) == 0);
+  Program make_certificate(
+      {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+       "-nodes", "-days", "1", "-subj", "/CN=gateway.example.com", "-keyout",
+       (path / "key").string(), "-out", (path / "cert").string()},
+      path / "out");
+  BOOST_TEST_REQUIRE(make_certificate.exit_status() == 0);
   std::string text = read_file(kShipped / "backchannel.conf");
   replace_all(text, "/etc/nginx/snippets", (kShipped / "snippets").string());
   replace_all(text, "/etc/ssl/certs/backchannel.pem", (path / "cert").string());
@@ -185,10 +59,11 @@ BOOST_AUTO_TEST_CASE(the_shipped_configuration_is_valid) {
   std::ofstream(path / "server.conf") << server;
   replace_all(text, (kShipped / "snippets/backchannel-server.conf").string(),
               (path / "server.conf").string());
-  std::ofstream(path / "nginx.conf") << frame(path, text);
-  const int status = exit_status(
-      spawn({nginx_program(), "-t", "-p", path.string(), "-c", (path / "nginx.conf").string()},
-            path / "out"));
+  std::ofstream(path / "nginx.conf") << probe::nginx_frame(path, text);
+  Program check({probe::program_path("nginx"), "-t", "-p", path.string(), "-c",
+                 (path / "nginx.conf").string()},
+                path / "out");
+  const int status = check.exit_status();
   BOOST_TEST(status == 0, read_file(path / "out"));
 }
 
@@ -295,8 +170,8 @@ BOOST_AUTO_TEST_CASE(the_log_holds_no_query) {
   Client client(nginx.port());
   client.send(get("/echo?c=verify_token_of_a_platform"));
   BOOST_TEST(client.answer()->body == "verify_token_of_a_platform");
-  BOOST_TEST(eventually([&] { return nginx.access_log().find("/echo 200") != std::string::npos; }));
-  BOOST_TEST(nginx.access_log().find("verify_token") == std::string::npos);
+  BOOST_TEST(eventually([&] { return nginx.log().find("/echo 200") != std::string::npos; }));
+  BOOST_TEST(nginx.log().find("verify_token") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -96,6 +96,8 @@ class LiveServer final : public http::App {
 
   std::size_t body_limit(const http::Request&) override { return live.body_limit(); }
   void handle(http::Request&& request, http::Reply&& reply) override {
+    // Proxies ask.
+    if (request.path == "/readyz") return reply.send(http::Response::text(200, "ready"));
     if (request.path != live.path()) return reply.send(http::Response::text(404, ""));
     live.handle(std::move(request), std::move(reply));
   }
