@@ -220,16 +220,14 @@ bool Feed::read(store::Session& db) {
   for (;;) {
     auto events = store::live_tail(db, last_, missing(), kPage);
     if (!events) return false;
+    if (!events->empty() && !callbacks_.on_events(db, *events)) return false;
+    read_counter_.add(static_cast<double>(events->size()));
     const std::int64_t now = clock_.now_ms();
     const std::int64_t before = last_;
     std::size_t fresh = 0;
     for (const auto& event : *events) {
       fresh += event.seq > before ? 1 : 0;
       note(event.seq, now);
-    }
-    if (!events->empty()) {
-      read_counter_.add(static_cast<double>(events->size()));
-      callbacks_.on_events(db, *events);
     }
     std::erase_if(passed_over_, [&](const auto& entry) {
       return now - entry.second > options_.patience_ms;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "connectors/sdk/json.h"
@@ -73,8 +74,53 @@ std::string_view code_of(Errc code) {
 
 }  // namespace
 
+// Who is here, by business: others' events are not told, and without anybody the log is not read.
+struct Live::Census {
+  std::mutex mutex;
+  std::size_t seats = 0;
+  std::map<domain::BusinessId, std::size_t> businesses;
+
+  bool is_empty() {
+    const std::lock_guard lock(mutex);
+    return seats == 0;
+  }
+  bool has(domain::BusinessId business) {
+    const std::lock_guard lock(mutex);
+    return businesses.contains(business);
+  }
+};
+
+class Live::Seat {
+ public:
+  explicit Seat(std::shared_ptr<Census> census) : census_(std::move(census)) {
+    const std::lock_guard lock(census_->mutex);
+    ++census_->seats;
+  }
+  ~Seat() {
+    const std::lock_guard lock(census_->mutex);
+    --census_->seats;
+    if (!business_) return;
+    const auto at = census_->businesses.find(*business_);
+    if (--at->second == 0) census_->businesses.erase(at);
+  }
+  Seat(const Seat&) = delete;
+  Seat& operator=(const Seat&) = delete;
+
+  // Once.
+  void take(domain::BusinessId business) {
+    const std::lock_guard lock(census_->mutex);
+    ++census_->businesses[business];
+    business_ = business;
+  }
+
+ private:
+  const std::shared_ptr<Census> census_;
+  std::optional<domain::BusinessId> business_;
+};
+
 // Loop's thread, except `principal`, which nobody changes.
 struct Live::Guest {
+  std::unique_ptr<Seat> seat;
   std::shared_ptr<const Principal> principal;
   std::optional<visitors::OpenedSession> session;
   std::set<domain::ConversationId> visible;  // has been looked up
@@ -101,11 +147,14 @@ Live::Live(LiveOptions options, LiveContext context)
       tell_context_{context_.media_urls, context_.clock, context_.agent_message},
       server_(with_recovery(options_.server), *this, context_.metrics),
       feed_({.session = options_.session, .node = options_.node}, context_.clock, context_.metrics,
-            {.is_wanted = [this] { return clients_ > 0; },
-             .on_events = [this](store::Session& db,
-                                 std::span<const store::LiveEvent> events) { tell(db, events); },
+            {.is_wanted = [this] { return !census_->is_empty(); },
+             .on_events =
+                 [this](store::Session& db, std::span<const store::LiveEvent> events) {
+                   return tell(db, events);
+                 },
              .on_signal = [this](std::string_view signal) { heard(signal); },
-             .on_look = [this](store::Session& db) { look(db); }}) {}
+             .on_look = [this](store::Session& db) { look(db); }}),
+      census_(std::make_shared<Census>()) {}
 
 Live::~Live() = default;
 
@@ -121,52 +170,49 @@ Result<> Live::start() {
 }
 
 void Live::stop(std::chrono::milliseconds spread) {
+  std::unique_ptr<store::Workers> stopped;
   server_.stop(spread);
-  workers_.reset();
+  {
+    const std::unique_lock lock(workers_mutex_);
+    stopped = std::move(workers_);
+  }
+  stopped.reset();
   feed_.stop();
 }
 
-bool Live::post(Work work) { return workers_->post(std::move(work)); }
+bool Live::post(Work work) {
+  const std::shared_lock lock(workers_mutex_);
+  return workers_ && workers_->post(std::move(work));
+}
 
 // Connecting -------------------------------------------------------------------------------------
 
 void Live::on_connect(realtime::ConnectRequest&& request, realtime::Connect&& connect) {
-  ++clients_;
   // Held by pointer, so that a full queue leaves the connect to be answered here.
   auto held = std::make_shared<realtime::Connect>(std::move(connect));
   auto asked = std::make_shared<realtime::ConnectRequest>(std::move(request));
-  if (!post([this, asked, held](store::Session& db) {
-        decide(db, std::move(*asked), std::move(*held));
+  if (!post([this, asked, held, seat = std::make_unique<Seat>(census_)](
+                store::Session& db) mutable {
+        decide(db, std::move(*asked), std::move(*held), std::move(seat));
       })) {
-    --clients_;
     held->refuse(refusal("too much to do; try again", "BUSY"));
   }
 }
 
-void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime::Connect connect) {
+void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime::Connect connect,
+                  std::unique_ptr<Seat> seat) {
   auto admission = admit(admit_context_, db, request);
   const auto trouble = [&] {
-    --clients_;
     connect.refuse(refusal("the service is not available; try again", "UNAVAILABLE"));
   };
   if (!admission) return trouble();
   if (auto* refused = std::get_if<realtime::Refusal>(&*admission)) {
-    --clients_;
     return connect.refuse(std::move(*refused));
   }
   auto& admitted = std::get<Admitted>(*admission);
   const Principal& principal = *admitted.principal;
-  {
-    const std::lock_guard lock(mutex_);
-    ++businesses_[principal.business];
-  }
-  if (!feed_.arm(kArmPatience)) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (--businesses_[principal.business] == 0) businesses_.erase(principal.business);
-    }
-    return trouble();
-  }
+  seat->take(principal.business);
+  if (!feed_.arm(kArmPatience)) return trouble();
 
   realtime::Permission permission;
   permission.rooms = principal.rooms();
@@ -181,10 +227,12 @@ void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime
     permission.event_burst = 30;
   }
   auto guest = std::make_shared<Guest>();
+  guest->seat = std::move(seat);
   guest->principal = admitted.principal;
   guest->session = std::move(admitted.session);
   permission.context = guest;
-  if (is_id(request.pid) && !request.offset.empty() && request.offset.size() <= kMaxOffset) {
+  // A new visitor has missed nothing and must not believe to be the one before.
+  if (!guest->session && is_id(request.pid) && !request.offset.empty() && request.offset.size() <= kMaxOffset) {
     connect.listen(permission.rooms);
     bool recovered = false;
     permission.missed = missed(db, principal, request.offset, recovered);
@@ -253,15 +301,9 @@ void Live::on_connected(realtime::Socket& socket) {
 }
 
 void Live::on_disconnect(realtime::Socket& socket, realtime::Reason) {
-  const auto* guest = socket.context<Guest>();
-  --clients_;
-  const std::lock_guard lock(mutex_);
-  const Principal& principal = *guest->principal;
-  if (const auto at = businesses_.find(principal.business);
-      at != businesses_.end() && --at->second == 0) {
-    businesses_.erase(at);
-  }
+  const Principal& principal = *socket.context<Guest>()->principal;
   if (!principal.is_agent()) return;
+  const std::lock_guard lock(mutex_);
   agent_sockets_.erase(socket.id());
   const auto at = agents_.find({principal.business, principal.agent->user});
   if (at != agents_.end() && at->second.sockets > 0 && --at->second.sockets == 0) {
@@ -569,24 +611,32 @@ void Live::heard(std::string_view signal) {
                                   .is_volatile = is_fleeting(event)});
 }
 
-void Live::tell(store::Session& db, std::span<const store::LiveEvent> events) {
+bool Live::tell(store::Session& db, std::span<const store::LiveEvent> events) {
   std::map<domain::BusinessId, std::vector<store::LiveEvent>> by_business;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& event : events) {
-      if (businesses_.contains(event.business)) by_business[event.business].push_back(event);
-    }
+  for (const auto& event : events) {
+    if (census_->has(event.business)) by_business[event.business].push_back(event);
   }
+  std::erase_if(newest_, [&](const auto& entry) { return !census_->has(entry.first); });
+  std::vector<Told> all;
   for (const auto& [business, own] : by_business) {
     auto told = live::tell(tell_context_, db, business, own);
     if (!told) {
-      // Whoever misses it hears of it by the next event, or by asking again.
+      // All or nothing, so that nothing is said twice when they come again.
+      if (told.error().code == Errc::unavailable) return false;
       log::warn("live", "events could not be told",
                 {{"business", business.text()}, {"cause", told.error().cause}});
       continue;
     }
-    for (auto& item : *told) server_.emit(std::move(item.rooms), item.emission);
+    std::move(told->begin(), told->end(), std::back_inserter(all));
   }
+  for (auto& item : all) {
+    // One that was committed late comes behind others with higher numbers.
+    auto& newest = newest_[item.business];
+    newest = std::max(newest, item.offset);
+    if (newest != item.offset) item.emission.resume = newest.text();
+    server_.emit(std::move(item.rooms), item.emission);
+  }
+  return true;
 }
 
 void Live::look(store::Session& db) {
@@ -616,6 +666,15 @@ void Live::look(store::Session& db) {
   }
   for (const auto& who : left) {
     auto status = store::agent_left(db, who, options_.node);
+    if (status && *status) status_changed(db, who, **status);
+    bool is_back = false;
+    {
+      const std::lock_guard lock(mutex_);
+      is_back = agents_.contains({who.business, who.user});
+    }
+    // Came while this was written, and may have been written before it.
+    if (!is_back) continue;
+    status = store::agent_arrived(db, who, options_.node);
     if (status && *status) status_changed(db, who, **status);
   }
   if (now - renewed_ms_ >= kRenewMs) {
