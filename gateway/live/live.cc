@@ -413,8 +413,11 @@ void Live::typing(Asked asked) {
         const Principal& principal = *held->principal;
         auto conversation = held->conversation;
         if (!principal.is_agent() && !conversation) {
-          auto history = context_.visitors.history(db, *principal.visitor, 1, std::nullopt);
-          if (history && *history) conversation = (*history)->conversation.id;
+          // It may have begun since they connected.
+          const auto& guest = *principal.visitor;
+          auto visitor = store::find_visitor(db, principal.business, guest.door.embed.id,
+                                             guest.visitor.id);
+          if (visitor && *visitor) conversation = (*visitor)->conversation;
           held->is_visible = conversation.has_value();
           // Before the first message there is nobody to tell.
           if (!conversation) return held->ack.send(success());

@@ -129,7 +129,6 @@ for (const transports of kOrders) {
       assert.equal(came.conversation_id, conversation);
       assert.equal(came.channel_type, 'widget');
       assert.equal(came.created_at, sent.created_at);
-      await agent.hears('conversation_updated', (one) => one.conversation_id === conversation);
       const answer = await replies(shop, conversation, 'We do.');
       const told = await visitor.hears('new_message', ({ content }) => content === 'We do.');
       assert.equal(told.id, answer.id);
@@ -144,7 +143,6 @@ for (const transports of kOrders) {
       const agent = await agentOf(shop, { transports, reconnection: false });
       const visitor = await visitorOf(shop, { transports });
       const { conversation_id } = await says(visitor, 'Before');
-      await agent.hears('conversation_updated');
       await agent.hears('new_message');
       agent.socket.io.engine.close();
       await until('it is away', () => !agent.socket.connected);
@@ -252,7 +250,7 @@ describe('a visitor', () => {
     await visitor.hears('agent_status_changed', ({ status }) => status === 'offline');
     const me = await gateway.ask('GET', '/api/v1/auth/me', shop.token);
     const changed = await agent.hears('agent_status_changed', ({ status }) => status === 'away');
-    assert.equal(changed.agent_id, me.id ?? me.user.id);
+    assert.equal(changed.agent_id, me.user.id);
     await agent.ask('agent_status', { status: 'live' });
     agent.socket.disconnect();
     await until(
@@ -304,7 +302,6 @@ describe('an agent', () => {
     assert.ok(Math.abs(Date.parse(seen.read_at) - Date.now()) < 60_000);
     const answer = await replies(shop, conversation_id, 'Hi');
     await visitor.hears('new_message', ({ id }) => id === answer.id);
-    await agent.hears('delivered', ({ message_id }) => message_id === answer.id).catch(() => {});
     assert.equal((await visitor.ask('read', {})).ok, true);
     const read = await agent.hears('read', ({ message_id }) => message_id === answer.id);
     assert.ok(read.read_at);
@@ -322,7 +319,7 @@ describe('an agent', () => {
     const visitor = await visitorOf(shop);
     const { conversation_id } = await says(visitor, 'Hello');
     const me = await gateway.ask('GET', '/api/v1/auth/me', shop.token);
-    const user = me.id ?? me.user.id;
+    const user = me.user.id;
     const route = `/api/v1/conversations/${conversation_id}`;
     await gateway.ask('PUT', `${route}/assign/${user}`, shop.token, {});
     assert.deepEqual(await agent.hears('conversation_assigned'), {
@@ -501,7 +498,8 @@ describe('a second gateway on the database', () => {
 test('python-socketio, a client by other people, speaks with it as well', async () => {
   const shop = await gateway.makeShop();
   const settings = JSON.stringify({ base: gateway.base, ...shop });
-  const python = spawn('python3', [path.join(kHere, 'python_client.py'), settings], {
+  // Debian's own, whose packages these are.
+  const python = spawn(process.env.PYTHON ?? '/usr/bin/python3', [path.join(kHere, 'python_client.py'), settings], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   assert.equal(await new Promise((resolve) => python.once('exit', resolve)), 0);

@@ -138,7 +138,7 @@ export class Gateway {
     const business = await this.ask('POST', '/api/v1/auth/business/create', access_token, {
       name: 'Acme',
     });
-    return { ...account, token: access_token, business: business.id };
+    return { ...account, token: access_token, business: business.business.id };
   }
 
   async makeShop(domain = 'shop.test') {
