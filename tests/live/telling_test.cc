@@ -1,9 +1,11 @@
 #include "gateway/live/telling.h"
 
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <stdexcept>
 
-#include "gateway/auth/visitor_tokens.h"
 #include "gateway/live/principals.h"
 #include "gateway/secrets/keyring.h"
 #include "tests/support/database.h"
@@ -18,8 +20,10 @@ namespace {
 
 store::MediaUrls media_urls() {
   static secrets::Keyring keyring = [] {
-    auto loaded = secrets::Keyring::load_or_create(std::filesystem::temp_directory_path() /
-                                                   ("live-test-" + std::to_string(getpid())));
+    const auto file =
+        std::filesystem::temp_directory_path() / ("live-test-" + std::to_string(getpid()));
+    auto loaded = secrets::Keyring::load_or_create(file);
+    std::filesystem::remove(file);
     if (!loaded) throw std::runtime_error(loaded.error().message);
     return std::move(*loaded);
   }();
