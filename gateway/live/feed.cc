@@ -185,8 +185,6 @@ bool Feed::find_place(store::Session& db) {
   passed_over_.clear();
   const std::int64_t now = clock_.now_ms();
   last_ = from;
-  // The log may have been cut in between; numbers before its first are not awaited.
-  if (!known->empty()) last_ = std::max(from, known->front().seq - 1);
   for (const auto& event : *known) note(event.seq, now);
   {
     const std::lock_guard lock(mutex_);
@@ -202,7 +200,9 @@ void Feed::note(std::int64_t seq, std::int64_t now_ms) {
     passed_over_.erase(seq);
     return;
   }
-  const std::int64_t first = std::max(last_ + 1, seq - static_cast<std::int64_t>(kMaxMissing));
+  // Where the log was empty the numbers below its first may be anything, and mostly are long gone.
+  const std::int64_t reach = last_ == 0 ? kLookBack : static_cast<std::int64_t>(kMaxMissing);
+  const std::int64_t first = std::max(last_ + 1, seq - reach);
   for (std::int64_t between = first; between < seq && passed_over_.size() < kMaxMissing; ++between) {
     passed_over_.emplace(between, now_ms);
   }

@@ -50,8 +50,9 @@ struct Fixture : test_support::Database {
     change("insert into conversation (tenant_id, id, channel_id, channel_type, remote_thread)"
            " values ('" + business.text() + "', '" + conversation.text() + "', '" +
            channel.text() + "', 'widget', '" + visitor.text() + "')");
-    change("insert into conversation_head (tenant_id, conversation_id) values ('" +
-           business.text() + "', '" + conversation.text() + "')");
+    change("insert into conversation_head (tenant_id, conversation_id, inbox_at,"
+           " last_message_at) values ('" +
+           business.text() + "', '" + conversation.text() + "', now(), now())");
   }
   void change(const std::string& sql) {
     const auto done = owner.script("set search_path = backchannel; " + sql);
