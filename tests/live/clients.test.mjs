@@ -496,7 +496,8 @@ describe('a second gateway on the database', () => {
 });
 
 test('python-socketio, a client by other people, speaks with it as well', async () => {
-  const shop = await gateway.makeShop();
+  // Its WebSockets say that they come from a page of the host they go to.
+  const shop = await gateway.makeShop('localhost');
   const settings = JSON.stringify({ base: gateway.base, ...shop });
   // Debian's own, whose packages these are.
   const python = spawn(process.env.PYTHON ?? '/usr/bin/python3', [path.join(kHere, 'python_client.py'), settings], {
