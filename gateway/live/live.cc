@@ -23,6 +23,7 @@ constexpr std::chrono::milliseconds kArmPatience{3'000};
 constexpr std::size_t kMaxPid = 64;
 constexpr std::size_t kMaxOffset = 40;
 constexpr std::size_t kRechecksASecond = 100;
+constexpr std::size_t kLateRemembered = 1'000;
 
 realtime::ServerOptions with_recovery(realtime::ServerOptions options) {
   options.hub.recovery = true;
@@ -245,20 +246,37 @@ std::vector<Emission> Live::missed(store::Session& db, const Principal& principa
                                    const std::string& offset, bool& recovered) {
   const auto from = Offset::parse(offset);
   if (!from) return {};
-  auto events = store::missed_live_events(db, principal.business, from->seq,
+  std::map<Offset, Offset> places;
+  std::vector<std::int64_t> also;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& late : late_) {
+      if (late.business != principal.business || late.place <= *from) continue;
+      places.emplace(late.offset, late.place);
+      if (also.empty() || also.back() != late.offset.seq) also.push_back(late.offset.seq);
+    }
+  }
+  auto events = store::missed_live_events(db, principal.business, from->seq, also,
                                           static_cast<int>(options_.missed_events));
   if (!events || !*events) return {};
   auto told = live::tell(tell_context_, db, principal.business, **events);
   if (!told) return {};
   const auto rooms = principal.rooms();
-  std::vector<Emission> emissions;
+  std::vector<std::pair<Offset, Emission>> theirs;
   for (auto& item : *told) {
-    if (item.offset <= *from) continue;
+    const auto late = places.find(item.offset);
+    const Offset place = late == places.end() ? item.offset : late->second;
+    if (place <= *from) continue;
+    if (place != item.offset) item.emission.resume = place.text();
     const bool is_theirs = std::any_of(item.rooms.begin(), item.rooms.end(), [&](const auto& room) {
       return std::find(rooms.begin(), rooms.end(), room) != rooms.end();
     });
-    if (is_theirs) emissions.push_back(std::move(item.emission));
+    if (is_theirs) theirs.emplace_back(place, std::move(item.emission));
   }
+  std::stable_sort(theirs.begin(), theirs.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Emission> emissions;
+  for (auto& [place, emission] : theirs) emissions.push_back(std::move(emission));
   recovered = true;
   return emissions;
 }
@@ -633,10 +651,16 @@ bool Live::tell(store::Session& db, std::span<const store::LiveEvent> events) {
     std::move(told->begin(), told->end(), std::back_inserter(all));
   }
   for (auto& item : all) {
-    // One that was committed late comes behind others with higher numbers.
     auto& newest = newest_[item.business];
-    newest = std::max(newest, item.offset);
-    if (newest != item.offset) item.emission.resume = newest.text();
+    if (item.offset > newest) {
+      newest = item.offset;
+    } else {
+      ++newest.part;
+      item.emission.resume = newest.text();
+      const std::lock_guard lock(mutex_);
+      late_.push_back({item.business, item.offset, newest});
+      if (late_.size() > kLateRemembered) late_.pop_front();
+    }
     server_.emit(std::move(item.rooms), item.emission);
   }
   return true;

@@ -10,6 +10,7 @@
 #define GATEWAY_LIVE_LIVE_H_
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -122,10 +123,17 @@ class Live final : public realtime::App {
   std::unique_ptr<store::Workers> workers_;
   struct Census;
   const std::shared_ptr<Census> census_;  // seats may outlive this
-  // Of the feed's thread: the newest that was said to a business here.
+  // Of the feed's thread: the place of the newest that was said to a business here.
   std::map<domain::BusinessId, Offset> newest_;
+  // What was committed late and so was said behind others with higher numbers: the place that it
+  // was given, behind which clients have heard it. The latest ones.
+  struct Late {
+    domain::BusinessId business;
+    Offset offset, place;
+  };
 
   std::mutex mutex_;
+  std::deque<Late> late_;
   struct Connected {
     std::size_t sockets = 0;
     std::int64_t left_ms = 0;  // since when there are none

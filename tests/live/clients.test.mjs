@@ -414,6 +414,63 @@ describe('strangers', () => {
   });
 });
 
+// An open transaction of the database's owner.
+class Transaction {
+  constructor() {
+    const { PGHOST, ...environment } = process.env;
+    const url = gateway.databaseUrl().replace('backchannel_gateway', 'postgres');
+    const command = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', url];
+    this.psql = spawn('psql', command, { env: environment, stdio: ['pipe', 'pipe', 'inherit'] });
+    this.said = '';
+    this.psql.stdout.on('data', (text) => (this.said += text));
+    this.psql.stdin.write('begin; set local search_path = backchannel;\n');
+  }
+
+  run(sql) {
+    this.psql.stdin.write(`${sql}; select 'done';\n`);
+    return until(`the answer to ${sql}`, () => this.said.includes('done'));
+  }
+
+  async commit() {
+    this.psql.stdin.end('commit;\n');
+    await new Promise((resolve) => this.psql.once('exit', resolve));
+  }
+}
+
+test('what was committed late is heard once, also by who was away then', async () => {
+  const shop = await gateway.makeShop();
+  const visitor = await visitorOf(shop);
+  const stays = await agentOf(shop);
+  const leaves = await agentOf(shop, { reconnection: false });
+  const { conversation_id } = await says(visitor, 'Before');
+  const late = new Transaction();
+  await late.run(
+    `insert into realtime_event (tenant_id, conversation_id, kind)
+     values ('${shop.business}', '${conversation_id}', 2)`,
+  );
+  await says(visitor, 'Behind it');
+  for (const agent of [stays, leaves]) {
+    await agent.hears('new_message', ({ content }) => content === 'Behind it');
+    assert.deepEqual(agent.payloads('conversation_updated'), []);
+  }
+  leaves.socket.io.engine.close();
+  await until('it is away', () => !leaves.socket.connected);
+  await late.commit();
+  await stays.hears('conversation_updated');
+  for (let time = 1; time <= 2; time++) {
+    leaves.socket.connect();
+    await leaves.connected();
+    assert.equal(leaves.socket.recovered, true);
+    await says(visitor, `After ${time}`);
+    await leaves.hears('new_message', ({ content }) => content === `After ${time}`);
+    assert.equal(leaves.payloads('conversation_updated').length, 1);
+    leaves.socket.io.engine.close();
+    await until('it is away', () => !leaves.socket.connected);
+  }
+  assert.equal(stays.payloads('conversation_updated').length, 1);
+  assert.deepEqual(leaves.contents(), ['Before', 'Behind it', 'After 1', 'After 2']);
+});
+
 describe('a second gateway on the database', () => {
   let second;
   before(async () => {
