@@ -187,8 +187,6 @@ bool Feed::find_place(store::Session& db) {
   passed_over_.clear();
   const std::int64_t now = clock_.now_ms();
   last_ = from;
-  // The log may have been cut in between; numbers before its first are not awaited.
-  if (!known->empty()) last_ = std::max(from, known->front().seq - 1);
   for (const auto& event : *known) note(event.seq, now);
   {
     const std::lock_guard lock(mutex_);
@@ -204,7 +202,9 @@ void Feed::note(std::int64_t seq, std::int64_t now_ms) {
     passed_over_.erase(seq);
     return;
   }
-  const std::int64_t first = std::max(last_ + 1, seq - static_cast<std::int64_t>(kMaxMissing));
+  // Where the log was empty the numbers below its first may be anything, and mostly are long gone.
+  const std::int64_t reach = last_ == 0 ? kLookBack : static_cast<std::int64_t>(kMaxMissing);
+  const std::int64_t first = std::max(last_ + 1, seq - reach);
   for (std::int64_t between = first; between < seq && passed_over_.size() < kMaxMissing;
        ++between) {
     passed_over_.emplace(between, now_ms);
@@ -223,16 +223,14 @@ bool Feed::read(store::Session& db) {
   for (;;) {
     auto events = store::live_tail(db, last_, missing(), kPage);
     if (!events) return false;
+    if (!events->empty() && !callbacks_.on_events(db, *events)) return false;
+    read_counter_.add(static_cast<double>(events->size()));
     const std::int64_t now = clock_.now_ms();
     const std::int64_t before = last_;
     std::size_t fresh = 0;
     for (const auto& event : *events) {
       fresh += event.seq > before ? 1 : 0;
       note(event.seq, now);
-    }
-    if (!events->empty()) {
-      read_counter_.add(static_cast<double>(events->size()));
-      callbacks_.on_events(db, *events);
     }
     std::erase_if(passed_over_,
                   [&](const auto& entry) { return now - entry.second > options_.patience_ms; });

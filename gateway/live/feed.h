@@ -49,7 +49,8 @@ class Feed {
   struct Callbacks {
     // False: nobody listens here, so nothing is read.
     std::function<bool()> is_wanted;
-    std::function<void(store::Session&, std::span<const store::LiveEvent>)> on_events;
+    // False: the database did not answer; they are handed on again.
+    std::function<bool(store::Session&, std::span<const store::LiveEvent>)> on_events;
     std::function<void(std::string_view)> on_signal;  // of another gateway
     std::function<void(store::Session&)> on_look;     // about once a second
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "connectors/sdk/json.h"
@@ -22,6 +23,7 @@ constexpr std::chrono::milliseconds kArmPatience{3'000};
 constexpr std::size_t kMaxPid = 64;
 constexpr std::size_t kMaxOffset = 40;
 constexpr std::size_t kRechecksASecond = 100;
+constexpr std::size_t kLateRemembered = 1'000;
 
 realtime::ServerOptions with_recovery(realtime::ServerOptions options) {
   options.hub.recovery = true;
@@ -77,8 +79,53 @@ std::string_view code_of(Errc code) {
 
 }  // namespace
 
+// Who is here, by business: others' events are not told, and without anybody the log is not read.
+struct Live::Census {
+  std::mutex mutex;
+  std::size_t seats = 0;
+  std::map<domain::BusinessId, std::size_t> businesses;
+
+  bool is_empty() {
+    const std::lock_guard lock(mutex);
+    return seats == 0;
+  }
+  bool has(domain::BusinessId business) {
+    const std::lock_guard lock(mutex);
+    return businesses.contains(business);
+  }
+};
+
+class Live::Seat {
+ public:
+  explicit Seat(std::shared_ptr<Census> census) : census_(std::move(census)) {
+    const std::lock_guard lock(census_->mutex);
+    ++census_->seats;
+  }
+  ~Seat() {
+    const std::lock_guard lock(census_->mutex);
+    --census_->seats;
+    if (!business_) return;
+    const auto at = census_->businesses.find(*business_);
+    if (--at->second == 0) census_->businesses.erase(at);
+  }
+  Seat(const Seat&) = delete;
+  Seat& operator=(const Seat&) = delete;
+
+  // Once.
+  void take(domain::BusinessId business) {
+    const std::lock_guard lock(census_->mutex);
+    ++census_->businesses[business];
+    business_ = business;
+  }
+
+ private:
+  const std::shared_ptr<Census> census_;
+  std::optional<domain::BusinessId> business_;
+};
+
 // Loop's thread, except `principal`, which nobody changes.
 struct Live::Guest {
+  std::unique_ptr<Seat> seat;
   std::shared_ptr<const Principal> principal;
   std::optional<visitors::OpenedSession> session;
   std::set<domain::ConversationId> visible;  // has been looked up
@@ -105,11 +152,14 @@ Live::Live(LiveOptions options, LiveContext context)
       tell_context_{context_.media_urls, context_.clock, context_.agent_message},
       server_(with_recovery(options_.server), *this, context_.metrics),
       feed_({.session = options_.session, .node = options_.node}, context_.clock, context_.metrics,
-            {.is_wanted = [this] { return clients_ > 0; },
-             .on_events = [this](store::Session& db,
-                                 std::span<const store::LiveEvent> events) { tell(db, events); },
+            {.is_wanted = [this] { return !census_->is_empty(); },
+             .on_events =
+                 [this](store::Session& db, std::span<const store::LiveEvent> events) {
+                   return tell(db, events);
+                 },
              .on_signal = [this](std::string_view signal) { heard(signal); },
-             .on_look = [this](store::Session& db) { look(db); }}) {}
+             .on_look = [this](store::Session& db) { look(db); }}),
+      census_(std::make_shared<Census>()) {}
 
 Live::~Live() = default;
 
@@ -125,52 +175,49 @@ Result<> Live::start() {
 }
 
 void Live::stop(std::chrono::milliseconds spread) {
+  std::unique_ptr<store::Workers> stopped;
   server_.stop(spread);
-  workers_.reset();
+  {
+    const std::unique_lock lock(workers_mutex_);
+    stopped = std::move(workers_);
+  }
+  stopped.reset();
   feed_.stop();
 }
 
-bool Live::post(Work work) { return workers_->post(std::move(work)); }
+bool Live::post(Work work) {
+  const std::shared_lock lock(workers_mutex_);
+  return workers_ && workers_->post(std::move(work));
+}
 
 // Connecting -------------------------------------------------------------------------------------
 
 void Live::on_connect(realtime::ConnectRequest&& request, realtime::Connect&& connect) {
-  ++clients_;
   // Held by pointer, so that a full queue leaves the connect to be answered here.
   auto held = std::make_shared<realtime::Connect>(std::move(connect));
   auto asked = std::make_shared<realtime::ConnectRequest>(std::move(request));
-  if (!post([this, asked, held](store::Session& db) {
-        decide(db, std::move(*asked), std::move(*held));
-      })) {
-    --clients_;
+  if (!post(
+          [this, asked, held, seat = std::make_unique<Seat>(census_)](store::Session& db) mutable {
+            decide(db, std::move(*asked), std::move(*held), std::move(seat));
+          })) {
     held->refuse(refusal("too much to do; try again", "BUSY"));
   }
 }
 
-void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime::Connect connect) {
+void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime::Connect connect,
+                  std::unique_ptr<Seat> seat) {
   auto admission = admit(admit_context_, db, request);
   const auto trouble = [&] {
-    --clients_;
     connect.refuse(refusal("the service is not available; try again", "UNAVAILABLE"));
   };
   if (!admission) return trouble();
   if (auto* refused = std::get_if<realtime::Refusal>(&*admission)) {
-    --clients_;
     return connect.refuse(std::move(*refused));
   }
   auto& admitted = std::get<Admitted>(*admission);
   const Principal& principal = *admitted.principal;
-  {
-    const std::lock_guard lock(mutex_);
-    ++businesses_[principal.business];
-  }
-  if (!feed_.arm(kArmPatience)) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (--businesses_[principal.business] == 0) businesses_.erase(principal.business);
-    }
-    return trouble();
-  }
+  seat->take(principal.business);
+  if (!feed_.arm(kArmPatience)) return trouble();
 
   realtime::Permission permission;
   permission.rooms = principal.rooms();
@@ -185,10 +232,13 @@ void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime
     permission.event_burst = 30;
   }
   auto guest = std::make_shared<Guest>();
+  guest->seat = std::move(seat);
   guest->principal = admitted.principal;
   guest->session = std::move(admitted.session);
   permission.context = guest;
-  if (is_id(request.pid) && !request.offset.empty() && request.offset.size() <= kMaxOffset) {
+  // A new visitor has missed nothing and must not believe to be the one before.
+  if (!guest->session && is_id(request.pid) && !request.offset.empty() &&
+      request.offset.size() <= kMaxOffset) {
     connect.listen(permission.rooms);
     bool recovered = false;
     permission.missed = missed(db, principal, request.offset, recovered);
@@ -201,20 +251,37 @@ std::vector<Emission> Live::missed(store::Session& db, const Principal& principa
                                    const std::string& offset, bool& recovered) {
   const auto from = Offset::parse(offset);
   if (!from) return {};
-  auto events = store::missed_live_events(db, principal.business, from->seq,
+  std::map<Offset, Offset> places;
+  std::vector<std::int64_t> also;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& late : late_) {
+      if (late.business != principal.business || late.place <= *from) continue;
+      places.emplace(late.offset, late.place);
+      if (also.empty() || also.back() != late.offset.seq) also.push_back(late.offset.seq);
+    }
+  }
+  auto events = store::missed_live_events(db, principal.business, from->seq, also,
                                           static_cast<int>(options_.missed_events));
   if (!events || !*events) return {};
   auto told = live::tell(tell_context_, db, principal.business, **events);
   if (!told) return {};
   const auto rooms = principal.rooms();
-  std::vector<Emission> emissions;
+  std::vector<std::pair<Offset, Emission>> theirs;
   for (auto& item : *told) {
-    if (item.offset <= *from) continue;
+    const auto late = places.find(item.offset);
+    const Offset place = late == places.end() ? item.offset : late->second;
+    if (place <= *from) continue;
+    if (place != item.offset) item.emission.resume = place.text();
     const bool is_theirs = std::any_of(item.rooms.begin(), item.rooms.end(), [&](const auto& room) {
       return std::find(rooms.begin(), rooms.end(), room) != rooms.end();
     });
-    if (is_theirs) emissions.push_back(std::move(item.emission));
+    if (is_theirs) theirs.emplace_back(place, std::move(item.emission));
   }
+  std::stable_sort(theirs.begin(), theirs.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Emission> emissions;
+  for (auto& [place, emission] : theirs) emissions.push_back(std::move(emission));
   recovered = true;
   return emissions;
 }
@@ -257,15 +324,9 @@ void Live::on_connected(realtime::Socket& socket) {
 }
 
 void Live::on_disconnect(realtime::Socket& socket, realtime::Reason) {
-  const auto* guest = socket.context<Guest>();
-  --clients_;
-  const std::lock_guard lock(mutex_);
-  const Principal& principal = *guest->principal;
-  if (const auto at = businesses_.find(principal.business);
-      at != businesses_.end() && --at->second == 0) {
-    businesses_.erase(at);
-  }
+  const Principal& principal = *socket.context<Guest>()->principal;
   if (!principal.is_agent()) return;
+  const std::lock_guard lock(mutex_);
   agent_sockets_.erase(socket.id());
   const auto at = agents_.find({principal.business, principal.agent->user});
   if (at != agents_.end() && at->second.sockets > 0 && --at->second.sockets == 0) {
@@ -375,8 +436,11 @@ void Live::typing(Asked asked) {
         const Principal& principal = *held->principal;
         auto conversation = held->conversation;
         if (!principal.is_agent() && !conversation) {
-          auto history = context_.visitors.history(db, *principal.visitor, 1, std::nullopt);
-          if (history && *history) conversation = (*history)->conversation.id;
+          // It may have begun since they connected.
+          const auto& guest = *principal.visitor;
+          auto visitor =
+              store::find_visitor(db, principal.business, guest.door.embed.id, guest.visitor.id);
+          if (visitor && *visitor) conversation = (*visitor)->conversation;
           held->is_visible = conversation.has_value();
           // Before the first message there is nobody to tell.
           if (!conversation) return held->ack.send(success());
@@ -572,24 +636,38 @@ void Live::heard(std::string_view signal) {
                                   .is_volatile = is_fleeting(event)});
 }
 
-void Live::tell(store::Session& db, std::span<const store::LiveEvent> events) {
+bool Live::tell(store::Session& db, std::span<const store::LiveEvent> events) {
   std::map<domain::BusinessId, std::vector<store::LiveEvent>> by_business;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& event : events) {
-      if (businesses_.contains(event.business)) by_business[event.business].push_back(event);
-    }
+  for (const auto& event : events) {
+    if (census_->has(event.business)) by_business[event.business].push_back(event);
   }
+  std::erase_if(newest_, [&](const auto& entry) { return !census_->has(entry.first); });
+  std::vector<Told> all;
   for (const auto& [business, own] : by_business) {
     auto told = live::tell(tell_context_, db, business, own);
     if (!told) {
-      // Whoever misses it hears of it by the next event, or by asking again.
+      // All or nothing, so that nothing is said twice when they come again.
+      if (told.error().code == Errc::unavailable) return false;
       log::warn("live", "events could not be told",
                 {{"business", business.text()}, {"cause", told.error().cause}});
       continue;
     }
-    for (auto& item : *told) server_.emit(std::move(item.rooms), item.emission);
+    std::move(told->begin(), told->end(), std::back_inserter(all));
   }
+  for (auto& item : all) {
+    auto& newest = newest_[item.business];
+    if (item.offset > newest) {
+      newest = item.offset;
+    } else {
+      ++newest.part;
+      item.emission.resume = newest.text();
+      const std::lock_guard lock(mutex_);
+      late_.push_back({item.business, item.offset, newest});
+      if (late_.size() > kLateRemembered) late_.pop_front();
+    }
+    server_.emit(std::move(item.rooms), item.emission);
+  }
+  return true;
 }
 
 void Live::look(store::Session& db) {
@@ -619,6 +697,15 @@ void Live::look(store::Session& db) {
   }
   for (const auto& who : left) {
     auto status = store::agent_left(db, who, options_.node);
+    if (status && *status) status_changed(db, who, **status);
+    bool is_back = false;
+    {
+      const std::lock_guard lock(mutex_);
+      is_back = agents_.contains({who.business, who.user});
+    }
+    // Came while this was written, and may have been written before it.
+    if (!is_back) continue;
+    status = store::agent_arrived(db, who, options_.node);
     if (status && *status) status_changed(db, who, **status);
   }
   if (now - renewed_ms_ >= kRenewMs) {

@@ -9,12 +9,13 @@
 #ifndef GATEWAY_LIVE_LIVE_H_
 #define GATEWAY_LIVE_LIVE_H_
 
-#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -78,11 +79,13 @@ class Live final : public realtime::App {
   void on_disconnect(realtime::Socket& socket, realtime::Reason reason) override;
 
  private:
+  class Seat;    // of somebody who is connected or wants to be; counted while it lives
   struct Guest;  // of a socket: its principal, and what it has been allowed already
   struct Asked;  // an event that is being answered
   using Work = Task<void(store::Session&)>;
 
-  void decide(store::Session& db, realtime::ConnectRequest request, realtime::Connect connect);
+  void decide(store::Session& db, realtime::ConnectRequest request, realtime::Connect connect,
+              std::unique_ptr<Seat> seat);
   std::vector<realtime::Emission> missed(store::Session& db, const Principal& principal,
                                          const std::string& offset, bool& recovered);
   bool post(Work work);
@@ -106,7 +109,7 @@ class Live final : public realtime::App {
   void say(std::vector<std::string> rooms, const char* event, std::string payload,
            const std::string& except, bool to_others);
   void heard(std::string_view signal);
-  void tell(store::Session& db, std::span<const store::LiveEvent> events);
+  bool tell(store::Session& db, std::span<const store::LiveEvent> events);
   void look(store::Session& db);
   void status_changed(store::Session& db, const store::Presence& who, std::string_view status);
 
@@ -116,12 +119,21 @@ class Live final : public realtime::App {
   TellContext tell_context_;
   realtime::Server server_;
   Feed feed_;
+  std::shared_mutex workers_mutex_;  // the API posts until it has been drained
   std::unique_ptr<store::Workers> workers_;
-  std::atomic<std::size_t> clients_{0};  // connected, or being decided
+  struct Census;
+  const std::shared_ptr<Census> census_;  // seats may outlive this
+  // Of the feed's thread: the place of the newest that was said to a business here.
+  std::map<domain::BusinessId, Offset> newest_;
+  // What was committed late and so was said behind others with higher numbers: the place that it
+  // was given, behind which clients have heard it. The latest ones.
+  struct Late {
+    domain::BusinessId business;
+    Offset offset, place;
+  };
 
   std::mutex mutex_;
-  // Sockets of a business on this gateway: others' events are not read.
-  std::map<domain::BusinessId, std::size_t> businesses_;
+  std::deque<Late> late_;
   struct Connected {
     std::size_t sockets = 0;
     std::int64_t left_ms = 0;  // since when there are none

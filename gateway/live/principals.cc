@@ -48,7 +48,9 @@ Result<Admission> admit_agent(const AdmitContext& context, store::Session& db,
   auto principal = std::make_shared<Principal>();
   principal->business = *identity->business;
   principal->agent = *claims;
-  return Admission(Admitted{std::move(principal), claims->expires_s * 1000, std::nullopt});
+  // As long as the token is taken: who were put out before would come again with it at once.
+  const std::int64_t expires_ms = (claims->expires_s + auth::Jwt::kSkewSeconds) * 1000;
+  return Admission(Admitted{std::move(principal), expires_ms, std::nullopt});
 }
 
 Result<Admission> admit_visitor(const AdmitContext& context, store::Session& db,

@@ -40,6 +40,8 @@ struct Emission {
   // of the log. A client takes any last argument that is text for an offset: events without one
   // must not end with text.
   std::string offset = {};
+  // What the client quotes instead where this is said out of turn, so that it does not go back.
+  std::string resume = {};
   std::vector<std::string> attachments = {};
   // Dropped for those who have anything waiting: news that is worth nothing late.
   bool is_volatile = false;
@@ -63,7 +65,7 @@ struct Permission {
   // before the client hears that it is connected. They must fit into its queue, see SessionLimits;
   // a client that has missed more is better not recovered, so that it reads the log by REST.
   struct Recovered {
-    std::string id;
+    std::string id;  // empty: a new one
     std::string pid;
   };
   std::optional<Recovered> recovered = std::nullopt;

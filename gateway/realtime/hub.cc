@@ -101,7 +101,8 @@ Parcel Hub::encode(const Emission& emission) const {
   if (options_.recovery && !emission.offset.empty()) {
     sdk::json::Writer offset;
     if (!arguments.empty()) arguments.append(",");
-    arguments.append(offset.value(emission.offset).take());
+    const auto& quoted = emission.resume.empty() ? emission.offset : emission.resume;
+    arguments.append(offset.value(quoted).take());
   }
   return {event_frames(emission.nsp, emission.event, arguments, std::nullopt, emission.attachments),
           emission.is_volatile, emission.offset};
@@ -277,7 +278,7 @@ void Socket::accept(Permission permission) {
   }
   const auto self = shared_from_this();
   if (permission.recovered) {
-    id_ = std::move(permission.recovered->id);
+    id_ = permission.recovered->id.empty() ? hub_.new_id_() : std::move(permission.recovered->id);
     pid_ = std::move(permission.recovered->pid);
     // The connection it had before may not have been noticed to be gone.
     if (const auto before = hub_.find(id_)) {

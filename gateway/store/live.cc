@@ -52,9 +52,9 @@ Result<std::int64_t> newest_live_event(Session& db) {
   return rows->integer(0, 0);
 }
 
-Result<std::optional<std::vector<LiveEvent>>> missed_live_events(Session& db,
-                                                                 domain::BusinessId business,
-                                                                 std::int64_t from, int limit) {
+Result<std::optional<std::vector<LiveEvent>>> missed_live_events(
+    Session& db, domain::BusinessId business, std::int64_t from,
+    const std::vector<std::int64_t>& also, int limit) {
   // The client has seen the event `from`, so it is still there unless the log has been cut behind
   // it.
   static constexpr const char* kMissed =
@@ -63,14 +63,22 @@ Result<std::optional<std::vector<LiveEvent>>> missed_live_events(Session& db,
       // The log has no index by business: every delivery would pay for it.
       " and $2 >= (select live_newest()) - 100000"
       " order by e.seq limit $3::integer";
-  auto rows = db.run(Scope::of(business), Query{kMissed, {business, from, limit + 1}});
-  if (!rows) return std::move(rows).error();
-  const int count = rows->size();
-  if (count == 0 || count > limit || rows->integer(0, 0) != from) {
+  static constexpr const char* kAlso =
+      "select " LIVE_COLUMNS
+      " from realtime_event e where e.tenant_id = $1 and e.seq < $2 and e.seq = any ($3::bigint[])"
+      " order by e.seq";
+  const Query queries[] = {{kAlso, {business, from, also}}, {kMissed, {business, from, limit + 1}}};
+  auto answers = db.run(Scope::of(business), queries);
+  if (!answers) return std::move(answers).error();
+  const Rows& behind = answers->back();
+  const int count = behind.size();
+  if (count == 0 || count > limit || behind.integer(0, 0) != from) {
     return std::optional<std::vector<LiveEvent>>();
   }
   std::vector<LiveEvent> events;
-  for (int row = 0; row < count; ++row) events.push_back(read(*rows, row));
+  for (const Rows& rows : *answers) {
+    for (int row = 0; row < rows.size(); ++row) events.push_back(read(rows, row));
+  }
   return std::optional<std::vector<LiveEvent>>(std::move(events));
 }
 

@@ -33,11 +33,33 @@ Result<std::optional<SignalTarget>> signal_target(Session& db, domain::BusinessI
 
 Result<std::optional<SignalTarget>> mark_read(Session& db, domain::BusinessId tenant,
                                               domain::ConversationId conversation) {
+  // Platforms tell their people themselves; visitors of pages are told here, of the newest message
+  // alone: it stands for those before it.
   static constexpr const char* kRead =
-      "with cleared as ("
-      "  update conversation_head h set unread = 0, has_unread = false"
-      "  where h.tenant_id = $1 and h.conversation_id = $2 and h.has_unread"
+      "with head as ("
+      "  select h.conversation_id, h.unread from conversation_head h"
+      "  where h.tenant_id = $1 and h.conversation_id = $2 and h.has_unread for no key update"
+      "), cleared as ("
+      "  update conversation_head h set unread = 0, has_unread = false from head o"
+      "  where h.tenant_id = $1 and h.conversation_id = o.conversation_id"
       "  returning h.conversation_id"
+      "), newest as ("
+      "  select m.sort_at, m.sort_seq, m.id from message m"
+      "  join conversation v on v.tenant_id = $1 and v.id = $2"
+      "  join channel c on c.tenant_id = $1 and c.id = v.channel_id"
+      "   and c.type in ('widget', 'webchat')"
+      "  where m.tenant_id = $1 and m.conversation_id = $2 and m.sender_type = 0"
+      "  order by m.sort_at desc, m.sort_seq desc, m.id desc"
+      "  limit coalesce((select least(o.unread, 1000) from head o), 0)"
+      "), marked as ("
+      "  update message m set status = 4 from newest n where m.tenant_id = $1"
+      "   and m.conversation_id = $2 and m.sort_at = n.sort_at and m.sort_seq = n.sort_seq"
+      "   and m.id = n.id and m.status is distinct from 4"
+      "  returning m.id, m.sort_at, m.sort_seq"
+      "), told as ("
+      "  insert into realtime_event (tenant_id, conversation_id, message_id, kind, state)"
+      "  select $1, $2, m.id, 3, 4 from marked m"
+      "  order by m.sort_at desc, m.sort_seq desc, m.id desc limit 1"
       ") insert into realtime_event (tenant_id, conversation_id, kind)"
       "  select $1, c.conversation_id, 2 from cleared c";
   auto done = db.run(Scope::of(tenant), Query{kRead, {tenant, conversation}});

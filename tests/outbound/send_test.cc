@@ -69,8 +69,9 @@ BOOST_AUTO_TEST_CASE(a_message_is_sent_and_leaves_nothing_behind) {
   BOOST_TEST(world.value("select count(*) from outbox") == "0");
   BOOST_TEST(world.value("select count(*) from lane") == "0");
   // queued -> sending -> sent: whoever watches heard of both.
-  BOOST_TEST(world.value("select count(*) from realtime_event where kind in (1, 3) and message_id = '" +
-                         id.text() + "'") == "2");
+  BOOST_TEST(
+      world.value("select count(*) from realtime_event where kind in (1, 3) and message_id = '" +
+                  id.text() + "'") == "2");
 }
 
 BOOST_AUTO_TEST_CASE(every_failure_has_its_status) {

@@ -1,8 +1,9 @@
 // Bundles the widget's tests into the folder where their tools are installed, and runs them.
 //
-//   node run.mjs TOOLS_FOLDER WIDGET_FOLDER unit|browser [more arguments of node --test]
+//   node run.mjs TOOLS_FOLDER WIDGET_FOLDER unit|browser|gateway [more arguments of node --test]
 //
-// WIDGET_FOLDER holds the built widget.js. unit also checks the types.
+// WIDGET_FOLDER holds the built widget.js. unit also checks the types; gateway is the browser's tests
+// against the program in BUILD_FOLDER.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const [tools, widget, kind, ...more] = process.argv.slice(2);
 if (!kind) {
-  console.error('usage: run.mjs TOOLS_FOLDER WIDGET_FOLDER unit|browser');
+  console.error('usage: run.mjs TOOLS_FOLDER WIDGET_FOLDER unit|browser|gateway');
   process.exit(2);
 }
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -26,10 +27,12 @@ const run = (...command) => {
 if (kind === 'unit')
   run(require.resolve('typescript/bin/tsc'), '-p', path.join(root, 'gateway/widget'));
 
+if (kind === 'browser') delete process.env.BUILD_FOLDER;
 const output = path.resolve(tools, 'bundled', kind);
-const sources = readdirSync(path.join(here, kind)).filter((name) => /\.test\.m?[jt]s$/.test(name));
+const folder = kind === 'unit' ? kind : 'browser';
+const sources = readdirSync(path.join(here, folder)).filter((name) => /\.test\.m?[jt]s$/.test(name));
 await require('esbuild').build({
-  entryPoints: sources.map((name) => path.join(here, kind, name)),
+  entryPoints: sources.map((name) => path.join(here, folder, name)),
   outdir: output,
   outExtension: { '.js': '.mjs' },
   bundle: true,

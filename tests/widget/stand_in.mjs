@@ -50,6 +50,10 @@ export class StandIn {
   }
 
   // As a process that dies: connections break, the database stays.
+  remove() {
+    return this.stop();
+  }
+
   async stop() {
     for (const socket of this.sockets) socket.destroy();
     await new Promise((resolve) => this.io.close(() => resolve()));
