@@ -35,8 +35,9 @@ Feed::Feed(FeedOptions options, const Clock& clock, Metrics& metrics, Callbacks 
       wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       read_counter_(metrics.counter("backchannel_live_events_total",
                                     "Events of the log that were handed on to live clients")),
-      lag_gauge_(metrics.gauge("backchannel_live_missing_events",
-                               "Numbers of the log of events that were passed over and are awaited")) {}
+      lag_gauge_(
+          metrics.gauge("backchannel_live_missing_events",
+                        "Numbers of the log of events that were passed over and are awaited")) {}
 
 Feed::~Feed() {
   stop();
@@ -117,7 +118,8 @@ void Feed::run() {
       for (const store::Notice& notice : *notices) {
         if (notice.channel != kSignals) continue;
         const auto space = notice.payload.find(' ');
-        if (space == std::string::npos || notice.payload.substr(0, space) == options_.node) continue;
+        if (space == std::string::npos || notice.payload.substr(0, space) == options_.node)
+          continue;
         callbacks_.on_signal(std::string_view(notice.payload).substr(space + 1));
       }
       well = tell_others(db, rung);
@@ -216,7 +218,8 @@ void Feed::note(std::int64_t seq, std::int64_t now_ms) {
   // Where the log was empty the numbers below its first may be anything, and mostly are long gone.
   const std::int64_t reach = last_ == 0 ? kLookBack : static_cast<std::int64_t>(kMaxMissing);
   const std::int64_t first = std::max(last_ + 1, seq - reach);
-  for (std::int64_t between = first; between < seq && passed_over_.size() < kMaxMissing; ++between) {
+  for (std::int64_t between = first; between < seq && passed_over_.size() < kMaxMissing;
+       ++between) {
     passed_over_.emplace(between, now_ms);
   }
   last_ = seq;
@@ -247,9 +250,8 @@ bool Feed::read(store::Session& db) {
         fresh += event.seq > before ? 1 : 0;
         note(event.seq, now);
       }
-      std::erase_if(passed_over_, [&](const auto& entry) {
-        return now - entry.second > options_.patience_ms;
-      });
+      std::erase_if(passed_over_,
+                    [&](const auto& entry) { return now - entry.second > options_.patience_ms; });
     }
     if (!events->empty()) moved_.notify_all();
     lag_gauge_.set(static_cast<double>(passed_over_.size()));

@@ -1,12 +1,12 @@
 // Follows the log of events (realtime_event), of this gateway and of the others on its database.
 //
-// A transaction writes its events beside what they are about and rings behind its commit. The feed's
-// thread wakes, reads what is new and hands it on, and tells the other gateways by NOTIFY on its own
-// connection, at most every 20 ms: a NOTIFY inside the business's transactions would make their
-// commits wait for each other. Whoever misses a doorbell looks once a second.
+// A transaction writes its events beside what they are about and rings behind its commit. The
+// feed's thread wakes, reads what is new and hands it on, and tells the other gateways by NOTIFY on
+// its own connection, at most every 20 ms: a NOTIFY inside the business's transactions would make
+// their commits wait for each other. Whoever misses a doorbell looks once a second.
 //
-// Numbers of the log are taken before they are committed, so one may appear behind a later one: what
-// was passed over is looked for again, for ten seconds. Each event is handed on once.
+// Numbers of the log are taken before they are committed, so one may appear behind a later one:
+// what was passed over is looked for again, for ten seconds. Each event is handed on once.
 //
 // Signals are news that nobody stores (somebody types): to the other gateways, best effort.
 //
@@ -118,7 +118,7 @@ class Feed {
   // Written by the thread alone.
   std::mutex place_mutex_;
   std::condition_variable moved_;
-  std::int64_t last_ = 0;                            // the newest event handed on
+  std::int64_t last_ = 0;                             // the newest event handed on
   std::map<std::int64_t, std::int64_t> passed_over_;  // number -> when it was missed
 
   // The thread's own.

@@ -44,8 +44,12 @@ bool is_fleeting(std::string_view event) { return event == "typing"; }
 
 std::string failure(std::string_view code, std::string_view message, std::string_view field = {}) {
   Writer out;
-  out.object().member("ok", false).key("error").object().member("code", code).member("message",
-                                                                                    message);
+  out.object()
+      .member("ok", false)
+      .key("error")
+      .object()
+      .member("code", code)
+      .member("message", message);
   if (!field.empty()) out.member("field", field);
   out.end().end();
   return out.take();
@@ -144,8 +148,8 @@ struct Live::Asked {
 Live::Live(LiveOptions options, LiveContext context)
     : options_(std::move(options)),
       context_(std::move(context)),
-      admit_context_{context_.tokens, context_.visitor_tokens, context_.throttle,
-                     context_.visitors, context_.clock},
+      admit_context_{context_.tokens, context_.visitor_tokens, context_.throttle, context_.visitors,
+                     context_.clock},
       tell_context_{context_.media_urls, context_.clock, context_.agent_message},
       server_(with_recovery(options_.server), *this, context_.metrics),
       feed_({.session = options_.session, .node = options_.node}, context_.clock, context_.metrics,
@@ -193,10 +197,10 @@ void Live::on_connect(realtime::ConnectRequest&& request, realtime::Connect&& co
   // Held by pointer, so that a full queue leaves the connect to be answered here.
   auto held = std::make_shared<realtime::Connect>(std::move(connect));
   auto asked = std::make_shared<realtime::ConnectRequest>(std::move(request));
-  if (!post([this, asked, held, seat = std::make_unique<Seat>(census_)](
-                store::Session& db) mutable {
-        decide(db, std::move(*asked), std::move(*held), std::move(seat));
-      })) {
+  if (!post(
+          [this, asked, held, seat = std::make_unique<Seat>(census_)](store::Session& db) mutable {
+            decide(db, std::move(*asked), std::move(*held), std::move(seat));
+          })) {
     held->refuse(refusal("too much to do; try again", "BUSY"));
   }
 }
@@ -234,7 +238,8 @@ void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime
   guest->session = std::move(admitted.session);
   permission.context = guest;
   // A new visitor has missed nothing and must not believe to be the one before.
-  if (!guest->session && is_id(request.pid) && !request.offset.empty() && request.offset.size() <= kMaxOffset) {
+  if (!guest->session && is_id(request.pid) && !request.offset.empty() &&
+      request.offset.size() <= kMaxOffset) {
     if (auto events = missed(db, principal, request.offset, connect)) {
       permission.missed = *std::move(events);
       permission.recovered = {{.id = {}, .pid = request.pid}};
@@ -439,8 +444,8 @@ void Live::typing(Asked asked) {
         if (!principal.is_agent() && !conversation) {
           // It may have begun since they connected.
           const auto& guest = *principal.visitor;
-          auto visitor = store::find_visitor(db, principal.business, guest.door.embed.id,
-                                             guest.visitor.id);
+          auto visitor =
+              store::find_visitor(db, principal.business, guest.door.embed.id, guest.visitor.id);
           if (visitor && *visitor) conversation = (*visitor)->conversation;
           held->is_visible = conversation.has_value();
           // Before the first message there is nobody to tell.
@@ -596,8 +601,7 @@ void Live::agent_status(Asked asked) {
 
 // What clients hear ------------------------------------------------------------------------------
 
-void Live::status_changed(store::Session& db, const store::Presence& who,
-                          std::string_view status) {
+void Live::status_changed(store::Session& db, const store::Presence& who, std::string_view status) {
   say({business_room(who.business)}, "agent_status_changed", agent_status_json(who.user, status),
       {}, true);
   // Visitors see whether anybody is there, and not who.
@@ -638,8 +642,7 @@ void Live::heard(std::string_view signal) {
                                   .is_volatile = is_fleeting(event)});
 }
 
-Feed::Callbacks::Say Live::tell(store::Session& db,
-                                std::span<const store::LiveEvent> events) {
+Feed::Callbacks::Say Live::tell(store::Session& db, std::span<const store::LiveEvent> events) {
   std::map<domain::BusinessId, std::vector<store::LiveEvent>> by_business;
   for (const auto& event : events) {
     if (census_->has(event.business)) by_business[event.business].push_back(event);

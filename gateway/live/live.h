@@ -1,8 +1,8 @@
 // Live traffic of agents and visitors: who may connect, what they may say, and what they hear.
 //
-// Threads. The realtime server's loop calls the App half, which never waits: what needs the database
-// goes to workers of its own. The feed's thread turns the log of events into emissions. Everything
-// public may be called from any thread; start and stop from one.
+// Threads. The realtime server's loop calls the App half, which never waits: what needs the
+// database goes to workers of its own. The feed's thread turns the log of events into emissions.
+// Everything public may be called from any thread; start and stop from one.
 //
 // Agents hear everything of their business; a visitor hears of their own conversation, in words for
 // visitors (telling.h). Clients never name rooms.

@@ -91,8 +91,8 @@ Result<Admission> admit_visitor(const AdmitContext& context, store::Session& db,
   if (!*opened) return refused(opened->refusal());
   auto principal = std::make_shared<Principal>();
   principal->business = (*door)->embed.business;
-  principal->visitor = visitors::Guest{**door, store::Visitor{.id = (*opened)->visitor,
-                                                             .embed = (*door)->embed.id}};
+  principal->visitor =
+      visitors::Guest{**door, store::Visitor{.id = (*opened)->visitor, .embed = (*door)->embed.id}};
   const std::int64_t expires_ms = (*opened)->expires_ms;
   return Admission(Admitted{std::move(principal), expires_ms, **opened});
 }

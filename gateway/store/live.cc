@@ -6,8 +6,8 @@
 namespace gateway::store {
 namespace {
 
-#define LIVE_COLUMNS                                                                         \
-  "e.seq, e.tenant_id, e.conversation_id, e.message_id, e.kind, e.state, e.actor,"           \
+#define LIVE_COLUMNS                                                               \
+  "e.seq, e.tenant_id, e.conversation_id, e.message_id, e.kind, e.state, e.actor," \
   " floor(extract(epoch from e.created_at) * 1000)::bigint"
 
 LiveEvent read(const Rows& rows, int row) {
@@ -52,12 +52,11 @@ Result<std::int64_t> newest_live_event(Session& db) {
   return rows->integer(0, 0);
 }
 
-Result<std::optional<std::vector<LiveEvent>>> missed_live_events(Session& db,
-                                                                 domain::BusinessId business,
-                                                                 std::int64_t from,
-                                                                 const std::vector<std::int64_t>& also,
-                                                                 int limit) {
-  // The client has seen the event `from`, so it is still there unless the log has been cut behind it.
+Result<std::optional<std::vector<LiveEvent>>> missed_live_events(
+    Session& db, domain::BusinessId business, std::int64_t from,
+    const std::vector<std::int64_t>& also, int limit) {
+  // The client has seen the event `from`, so it is still there unless the log has been cut behind
+  // it.
   static constexpr const char* kMissed =
       "select " LIVE_COLUMNS
       " from realtime_event e where e.tenant_id = $1 and e.seq >= $2"
@@ -68,8 +67,7 @@ Result<std::optional<std::vector<LiveEvent>>> missed_live_events(Session& db,
       "select " LIVE_COLUMNS
       " from realtime_event e where e.tenant_id = $1 and e.seq < $2 and e.seq = any ($3::bigint[])"
       " order by e.seq";
-  const Query queries[] = {{kAlso, {business, from, also}},
-                           {kMissed, {business, from, limit + 1}}};
+  const Query queries[] = {{kAlso, {business, from, also}}, {kMissed, {business, from, limit + 1}}};
   auto answers = db.run(Scope::of(business), queries);
   if (!answers) return std::move(answers).error();
   const Rows& behind = answers->back();

@@ -33,13 +33,12 @@ struct LiveEvent {
 Result<std::vector<LiveEvent>> live_tail(Session& db, std::int64_t after,
                                          const std::vector<std::int64_t>& missing, int limit);
 Result<std::int64_t> newest_live_event(Session& db);
-// Of one business, at `from` or behind it, and those of `also`, by seq. Absent: `from` is not in the log any more or was
-// another business's, or too much has happened since, in this business (`limit`) or in all.
-Result<std::optional<std::vector<LiveEvent>>> missed_live_events(Session& db,
-                                                                 domain::BusinessId business,
-                                                                 std::int64_t from,
-                                                                 const std::vector<std::int64_t>& also,
-                                                                 int limit);
+// Of one business, at `from` or behind it, and those of `also`, by seq. Absent: `from` is not in
+// the log any more or was another business's, or too much has happened since, in this business
+// (`limit`) or in all.
+Result<std::optional<std::vector<LiveEvent>>> missed_live_events(
+    Session& db, domain::BusinessId business, std::int64_t from,
+    const std::vector<std::int64_t>& also, int limit);
 
 // Other sessions that call themselves so in this database.
 Result<int> sessions_called(Session& db, std::string_view application_name);

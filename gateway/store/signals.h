@@ -21,7 +21,8 @@ struct SignalTarget {
 // Absent where the business has no such conversation.
 Result<std::optional<SignalTarget>> signal_target(Session& db, domain::BusinessId tenant,
                                                   domain::ConversationId conversation);
-// As signal_target, and nothing in the conversation is unread any more: a visitor of a page hears it.
+// As signal_target, and nothing in the conversation is unread any more: a visitor of a page hears
+// it.
 Result<std::optional<SignalTarget>> mark_read(Session& db, domain::BusinessId tenant,
                                               domain::ConversationId conversation);
 

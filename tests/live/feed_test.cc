@@ -54,28 +54,28 @@ struct Fixture : test_support::Database {
 // A feed and what it has handed on.
 struct Listener {
   Listener(Fixture& database, const std::string& node, FeedOptions options = {})
-      : feed(with(database, node, std::move(options)), database.clock, metrics,
-             {.is_wanted = [this] { return wanted.load(); },
-              .on_events =
-                  [this](store::Session&,
-                         std::span<const store::LiveEvent> events) -> Feed::Callbacks::Say {
-                    if (refusals > 0) {
-                      --refusals;
-                      return {};
-                    }
-                    Numbers numbers;
-                    for (const auto& event : events) numbers.push_back(event.seq);
-                    return [this, numbers] {
-                      const std::lock_guard lock(mutex);
-                      heard.insert(heard.end(), numbers.begin(), numbers.end());
-                    };
-                  },
-              .on_signal =
-                  [this](std::string_view signal) {
-                    const std::lock_guard lock(mutex);
-                    signals.emplace_back(signal);
-                  },
-              .on_look = [](store::Session&) {}}) {
+      : feed(
+            with(database, node, std::move(options)), database.clock, metrics,
+            {.is_wanted = [this] { return wanted.load(); },
+             .on_events = [this](store::Session&,
+                                 std::span<const store::LiveEvent> events) -> Feed::Callbacks::Say {
+               if (refusals > 0) {
+                 --refusals;
+                 return {};
+               }
+               Numbers numbers;
+               for (const auto& event : events) numbers.push_back(event.seq);
+               return [this, numbers] {
+                 const std::lock_guard lock(mutex);
+                 heard.insert(heard.end(), numbers.begin(), numbers.end());
+               };
+             },
+             .on_signal =
+                 [this](std::string_view signal) {
+                   const std::lock_guard lock(mutex);
+                   signals.emplace_back(signal);
+                 },
+             .on_look = [](store::Session&) {}}) {
     const auto started = feed.start();
     BOOST_REQUIRE_MESSAGE(started, why(started));
     BOOST_REQUIRE(feed.arm(10s));
@@ -116,7 +116,8 @@ FeedOptions without_looking() {
 
 BOOST_FIXTURE_TEST_SUITE(feed, Fixture)
 
-BOOST_AUTO_TEST_CASE(what_is_committed_once_it_is_armed_is_handed_on_in_order_and_what_was_before_is_not) {
+BOOST_AUTO_TEST_CASE(
+    what_is_committed_once_it_is_armed_is_handed_on_in_order_and_what_was_before_is_not) {
   write();
   Listener listener(*this, "a");
   const Numbers expected{write(), write(), write()};

@@ -64,8 +64,8 @@ BOOST_AUTO_TEST_CASE(an_agent_is_taken_for_the_business_of_the_token_until_it_ex
   BOOST_TEST(agent.principal->is_agent());
   BOOST_TEST(agent.principal->business.text() == shop.business);
   BOOST_TEST(agent.principal->id() == shop.id.text());
-  BOOST_TEST((agent.principal->rooms() == std::vector<std::string>{"business_" + shop.business,
-                                                                  "agent_" + shop.id.text()}));
+  BOOST_TEST((agent.principal->rooms() ==
+              std::vector<std::string>{"business_" + shop.business, "agent_" + shop.id.text()}));
   BOOST_TEST(agent.expires_ms > clock.now_ms());
   clock.advance(agent.expires_ms - clock.now_ms());
   BOOST_TEST(refused(of_agent(shop)) == "TOKEN_INVALID");
@@ -89,7 +89,8 @@ BOOST_AUTO_TEST_CASE(an_agent_gets_no_other_business_by_naming_it_and_none_witho
   BOOST_TEST(refused(of_agent(person())) == "NO_BUSINESS");
 }
 
-BOOST_AUTO_TEST_CASE(the_documented_handshake_makes_a_new_visitor_who_is_in_no_room_of_the_business) {
+BOOST_AUTO_TEST_CASE(
+    the_documented_handshake_makes_a_new_visitor_who_is_in_no_room_of_the_business) {
   const auto visitor = taken(documented());
   BOOST_TEST(!visitor.principal->is_agent());
   BOOST_REQUIRE(visitor.session.has_value());

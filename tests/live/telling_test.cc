@@ -47,12 +47,15 @@ struct Fixture : test_support::Database {
                       }};
 
   Fixture() {
-    change("insert into conversation (tenant_id, id, channel_id, channel_type, remote_thread)"
-           " values ('" + business.text() + "', '" + conversation.text() + "', '" +
-           channel.text() + "', 'widget', '" + visitor.text() + "')");
-    change("insert into conversation_head (tenant_id, conversation_id, inbox_at,"
-           " last_message_at) values ('" +
-           business.text() + "', '" + conversation.text() + "', now(), now())");
+    change(
+        "insert into conversation (tenant_id, id, channel_id, channel_type, remote_thread)"
+        " values ('" +
+        business.text() + "', '" + conversation.text() + "', '" + channel.text() +
+        "', 'widget', '" + visitor.text() + "')");
+    change(
+        "insert into conversation_head (tenant_id, conversation_id, inbox_at,"
+        " last_message_at) values ('" +
+        business.text() + "', '" + conversation.text() + "', now(), now())");
   }
   void change(const std::string& sql) {
     const auto done = owner.script("set search_path = backchannel; " + sql);
@@ -60,10 +63,12 @@ struct Fixture : test_support::Database {
   }
   domain::MessageId message(int sender_type, const std::string& content, int kind = 0) {
     const domain::MessageId id(ids.next());
-    change("insert into message (tenant_id, conversation_id, sort_at, sort_seq, id, channel_id,"
-           " sender_type, kind, status, content) values ('" + business.text() + "', '" +
-           conversation.text() + "', now(), 1, '" + id.text() + "', '" + channel.text() + "', " +
-           std::to_string(sender_type) + ", " + std::to_string(kind) + ", 2, '" + content + "')");
+    change(
+        "insert into message (tenant_id, conversation_id, sort_at, sort_seq, id, channel_id,"
+        " sender_type, kind, status, content) values ('" +
+        business.text() + "', '" + conversation.text() + "', now(), 1, '" + id.text() + "', '" +
+        channel.text() + "', " + std::to_string(sender_type) + ", " + std::to_string(kind) +
+        ", 2, '" + content + "')");
     return id;
   }
   std::vector<Told> told(store::LiveEvent event) {
@@ -92,7 +97,8 @@ BOOST_AUTO_TEST_CASE(an_offset_is_its_event_and_its_part_and_nothing_else_is_one
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(an_agents_message_is_told_to_agents_and_to_its_visitor_in_their_own_words, Fixture) {
+BOOST_FIXTURE_TEST_CASE(an_agents_message_is_told_to_agents_and_to_its_visitor_in_their_own_words,
+                        Fixture) {
   const auto id = message(1, "Hi");
   const auto all = told({.message = id, .kind = LiveKind::message});
   BOOST_REQUIRE(all.size() == 2u);
@@ -119,12 +125,11 @@ BOOST_FIXTURE_TEST_CASE(a_reading_is_told_as_a_change_and_as_read_with_its_time,
                          .at_ms = 1'792'576'800'000});
   std::vector<std::string> names;
   for (const auto& one : all) names.push_back(one.emission.event);
-  BOOST_TEST((names == std::vector<std::string>{"message_updated", "message_updated", "read",
-                                                "read"}));
-  BOOST_TEST(all[2].emission.arguments == R"({"message_id":")" + id.text() +
-                                              R"(","read_at":")" + iso8601(1'792'576'800'000) +
-                                              R"(","conversation_id":")" + conversation.text() +
-                                              R"("})");
+  BOOST_TEST(
+      (names == std::vector<std::string>{"message_updated", "message_updated", "read", "read"}));
+  BOOST_TEST(all[2].emission.arguments ==
+             R"({"message_id":")" + id.text() + R"(","read_at":")" + iso8601(1'792'576'800'000) +
+                 R"(","conversation_id":")" + conversation.text() + R"("})");
 }
 
 BOOST_FIXTURE_TEST_CASE(an_assignment_is_for_agents_alone, Fixture) {
