@@ -77,6 +77,15 @@ bool Feed::arm(std::chrono::milliseconds patience) {
   return done;
 }
 
+std::optional<Feed::Place> Feed::place(std::int64_t at_least, std::chrono::milliseconds patience,
+                                       const std::function<void()>& listen) {
+  wake();
+  std::unique_lock lock(place_mutex_);
+  if (!moved_.wait_for(lock, patience, [&] { return last_ >= at_least; })) return std::nullopt;
+  listen();
+  return Place{last_, missing()};
+}
+
 void Feed::signal(std::string text) {
   if (text.size() > kMaxSignal) return;
   {
@@ -122,6 +131,7 @@ void Feed::run() {
       // Nobody is here: whoever comes finds a new place to begin at.
       if (is_armed_ && wants_place_ == 0 && !callbacks_.is_wanted()) {
         is_armed_ = false;
+        const std::lock_guard place(place_mutex_);
         passed_over_.clear();
       }
     }
@@ -184,10 +194,13 @@ bool Feed::find_place(store::Session& db) {
   const std::int64_t from = std::max<std::int64_t>(*newest - kLookBack, 0);
   auto known = store::live_tail(db, from, {}, static_cast<int>(2 * kLookBack));
   if (!known) return false;
-  passed_over_.clear();
-  const std::int64_t now = clock_.now_ms();
-  last_ = from;
-  for (const auto& event : *known) note(event.seq, now);
+  {
+    const std::lock_guard lock(place_mutex_);
+    passed_over_.clear();
+    const std::int64_t now = clock_.now_ms();
+    last_ = from;
+    for (const auto& event : *known) note(event.seq, now);
+  }
   {
     const std::lock_guard lock(mutex_);
     is_armed_ = true;
@@ -223,17 +236,29 @@ bool Feed::read(store::Session& db) {
   for (;;) {
     auto events = store::live_tail(db, last_, missing(), kPage);
     if (!events) return false;
-    if (!events->empty() && !callbacks_.on_events(db, *events)) return false;
+    Callbacks::Say say = [] {};
+    if (!events->empty()) say = callbacks_.on_events(db, *events);
+    if (!say) return false;
     read_counter_.add(static_cast<double>(events->size()));
     const std::int64_t now = clock_.now_ms();
     const std::int64_t before = last_;
     std::size_t fresh = 0;
-    for (const auto& event : *events) {
-      fresh += event.seq > before ? 1 : 0;
-      note(event.seq, now);
+    {
+      const std::lock_guard lock(place_mutex_);
+      say();
+      for (const auto& event : *events) {
+        fresh += event.seq > before ? 1 : 0;
+        note(event.seq, now);
+      }
+      std::erase_if(passed_over_,
+                    [&](const auto& entry) { return now - entry.second > options_.patience_ms; });
     }
+<<<<<<< HEAD
     std::erase_if(passed_over_,
                   [&](const auto& entry) { return now - entry.second > options_.patience_ms; });
+=======
+    if (!events->empty()) moved_.notify_all();
+>>>>>>> h-livetest
     lag_gauge_.set(static_cast<double>(passed_over_.size()));
     if (fresh < static_cast<std::size_t>(kPage) || stopping_) return true;
   }

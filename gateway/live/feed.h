@@ -14,6 +14,7 @@
 #ifndef GATEWAY_LIVE_FEED_H_
 #define GATEWAY_LIVE_FEED_H_
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -21,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,8 +51,10 @@ class Feed {
   struct Callbacks {
     // False: nobody listens here, so nothing is read.
     std::function<bool()> is_wanted;
-    // False: the database did not answer; they are handed on again.
-    std::function<bool(store::Session&, std::span<const store::LiveEvent>)> on_events;
+    // Answers what says them, which must not wait; nothing: the database did not answer, and they
+    // are handed on again.
+    using Say = std::function<void()>;
+    std::function<Say(store::Session&, std::span<const store::LiveEvent>)> on_events;
     std::function<void(std::string_view)> on_signal;  // of another gateway
     std::function<void(store::Session&)> on_look;     // about once a second
   };
@@ -68,6 +72,19 @@ class Feed {
   // Returns when everything that is committed from now on will be handed on; false where the
   // database does not answer in time.
   bool arm(std::chrono::milliseconds patience);
+  // Which events have been said here.
+  struct Place {
+    std::int64_t last = 0;
+    std::vector<std::int64_t> passed_over;  // sorted
+    bool has(std::int64_t seq) const {
+      return seq <= last && !std::binary_search(passed_over.begin(), passed_over.end(), seq);
+    }
+  };
+  // Where an armed feed has got to, once it has said the event `at_least`. Nothing is said while
+  // `listen` runs: what the place has was said before, and all else will be said behind it. Absent:
+  // it did not get there in time.
+  std::optional<Place> place(std::int64_t at_least, std::chrono::milliseconds patience,
+                             const std::function<void()>& listen);
   // Dropped where too many wait, or where it is longer than kMaxSignal.
   void signal(std::string text);
 
@@ -98,9 +115,17 @@ class Feed {
   int wants_place_ = 0;
   std::vector<std::string> signals_;
 
+<<<<<<< HEAD
   // The thread's own.
+=======
+  // Written by the thread alone.
+  std::mutex place_mutex_;
+  std::condition_variable moved_;
+>>>>>>> h-livetest
   std::int64_t last_ = 0;                             // the newest event handed on
   std::map<std::int64_t, std::int64_t> passed_over_;  // number -> when it was missed
+
+  // The thread's own.
   bool others_ = true;
   std::int64_t counted_others_ms_ = INT64_MIN;
   std::int64_t told_ms_ = INT64_MIN;

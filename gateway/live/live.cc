@@ -20,6 +20,7 @@ using sdk::json::Writer;
 
 constexpr std::int64_t kRenewMs = 30'000;
 constexpr std::chrono::milliseconds kArmPatience{3'000};
+constexpr std::chrono::milliseconds kPlacePatience{2'000};
 constexpr std::size_t kMaxPid = 64;
 constexpr std::size_t kMaxOffset = 40;
 constexpr std::size_t kRechecksASecond = 100;
@@ -239,18 +240,30 @@ void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime
   // A new visitor has missed nothing and must not believe to be the one before.
   if (!guest->session && is_id(request.pid) && !request.offset.empty() &&
       request.offset.size() <= kMaxOffset) {
+<<<<<<< HEAD
     connect.listen(permission.rooms);
     bool recovered = false;
     permission.missed = missed(db, principal, request.offset, recovered);
     if (recovered) permission.recovered = {{.id = {}, .pid = request.pid}};
+=======
+    if (auto events = missed(db, principal, request.offset, connect)) {
+      permission.missed = *std::move(events);
+      permission.recovered = {{.id = {}, .pid = request.pid}};
+    }
+>>>>>>> h-livetest
   }
   connect.accept(std::move(permission));
 }
 
-std::vector<Emission> Live::missed(store::Session& db, const Principal& principal,
-                                   const std::string& offset, bool& recovered) {
+std::optional<std::vector<Emission>> Live::missed(store::Session& db, const Principal& principal,
+                                                  const std::string& offset,
+                                                  realtime::Connect& connect) {
   const auto from = Offset::parse(offset);
-  if (!from) return {};
+  if (!from) return std::nullopt;
+  const auto rooms = principal.rooms();
+  // The client may have heard on another gateway what has not been said here yet.
+  const auto place = feed_.place(from->seq, kPlacePatience, [&] { connect.listen(rooms); });
+  if (!place) return std::nullopt;
   std::map<Offset, Offset> places;
   std::vector<std::int64_t> also;
   {
@@ -263,26 +276,26 @@ std::vector<Emission> Live::missed(store::Session& db, const Principal& principa
   }
   auto events = store::missed_live_events(db, principal.business, from->seq, also,
                                           static_cast<int>(options_.missed_events));
-  if (!events || !*events) return {};
+  if (!events || !*events) return std::nullopt;
+  // What has not been said here yet will be, behind the answer.
+  std::erase_if(**events, [&](const auto& event) { return !place->has(event.seq); });
   auto told = live::tell(tell_context_, db, principal.business, **events);
-  if (!told) return {};
-  const auto rooms = principal.rooms();
+  if (!told) return std::nullopt;
   std::vector<std::pair<Offset, Emission>> theirs;
   for (auto& item : *told) {
     const auto late = places.find(item.offset);
-    const Offset place = late == places.end() ? item.offset : late->second;
-    if (place <= *from) continue;
-    if (place != item.offset) item.emission.resume = place.text();
+    const Offset at = late == places.end() ? item.offset : late->second;
+    if (at <= *from) continue;
+    if (at != item.offset) item.emission.resume = at.text();
     const bool is_theirs = std::any_of(item.rooms.begin(), item.rooms.end(), [&](const auto& room) {
       return std::find(rooms.begin(), rooms.end(), room) != rooms.end();
     });
-    if (is_theirs) theirs.emplace_back(place, std::move(item.emission));
+    if (is_theirs) theirs.emplace_back(at, std::move(item.emission));
   }
   std::stable_sort(theirs.begin(), theirs.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Emission> emissions;
-  for (auto& [place, emission] : theirs) emissions.push_back(std::move(emission));
-  recovered = true;
+  for (auto& [at, emission] : theirs) emissions.push_back(std::move(emission));
   return emissions;
 }
 
@@ -636,7 +649,7 @@ void Live::heard(std::string_view signal) {
                                   .is_volatile = is_fleeting(event)});
 }
 
-bool Live::tell(store::Session& db, std::span<const store::LiveEvent> events) {
+Feed::Callbacks::Say Live::tell(store::Session& db, std::span<const store::LiveEvent> events) {
   std::map<domain::BusinessId, std::vector<store::LiveEvent>> by_business;
   for (const auto& event : events) {
     if (census_->has(event.business)) by_business[event.business].push_back(event);
@@ -647,27 +660,29 @@ bool Live::tell(store::Session& db, std::span<const store::LiveEvent> events) {
     auto told = live::tell(tell_context_, db, business, own);
     if (!told) {
       // All or nothing, so that nothing is said twice when they come again.
-      if (told.error().code == Errc::unavailable) return false;
+      if (told.error().code == Errc::unavailable) return {};
       log::warn("live", "events could not be told",
                 {{"business", business.text()}, {"cause", told.error().cause}});
       continue;
     }
     std::move(told->begin(), told->end(), std::back_inserter(all));
   }
-  for (auto& item : all) {
-    auto& newest = newest_[item.business];
-    if (item.offset > newest) {
-      newest = item.offset;
-    } else {
-      ++newest.part;
-      item.emission.resume = newest.text();
-      const std::lock_guard lock(mutex_);
-      late_.push_back({item.business, item.offset, newest});
-      if (late_.size() > kLateRemembered) late_.pop_front();
+  return [this, all = std::move(all)] {
+    for (const Told& item : all) {
+      realtime::Emission emission = item.emission;
+      auto& newest = newest_[item.business];
+      if (item.offset > newest) {
+        newest = item.offset;
+      } else {
+        ++newest.part;
+        emission.resume = newest.text();
+        const std::lock_guard lock(mutex_);
+        late_.push_back({item.business, item.offset, newest});
+        if (late_.size() > kLateRemembered) late_.pop_front();
+      }
+      server_.emit(item.rooms, emission);
     }
-    server_.emit(std::move(item.rooms), item.emission);
-  }
-  return true;
+  };
 }
 
 void Live::look(store::Session& db) {

@@ -86,8 +86,11 @@ class Live final : public realtime::App {
 
   void decide(store::Session& db, realtime::ConnectRequest request, realtime::Connect connect,
               std::unique_ptr<Seat> seat);
-  std::vector<realtime::Emission> missed(store::Session& db, const Principal& principal,
-                                         const std::string& offset, bool& recovered);
+  // Absent: it cannot be told.
+  std::optional<std::vector<realtime::Emission>> missed(store::Session& db,
+                                                        const Principal& principal,
+                                                        const std::string& offset,
+                                                        realtime::Connect& connect);
   bool post(Work work);
 
   // Events of clients; on the loop, then on a worker.
@@ -109,7 +112,7 @@ class Live final : public realtime::App {
   void say(std::vector<std::string> rooms, const char* event, std::string payload,
            const std::string& except, bool to_others);
   void heard(std::string_view signal);
-  bool tell(store::Session& db, std::span<const store::LiveEvent> events);
+  Feed::Callbacks::Say tell(store::Session& db, std::span<const store::LiveEvent> events);
   void look(store::Session& db);
   void status_changed(store::Session& db, const store::Presence& who, std::string_view status);
 

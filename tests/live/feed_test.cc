@@ -54,21 +54,28 @@ struct Fixture : test_support::Database {
 // A feed and what it has handed on.
 struct Listener {
   Listener(Fixture& database, const std::string& node, FeedOptions options = {})
-      : feed(with(database, node, std::move(options)), database.clock, metrics,
-             {.is_wanted = [this] { return wanted.load(); },
-              .on_events =
-                  [this](store::Session&, std::span<const store::LiveEvent> events) {
-                    if (refusals > 0) return --refusals, false;
-                    const std::lock_guard lock(mutex);
-                    for (const auto& event : events) heard.push_back(event.seq);
-                    return true;
-                  },
-              .on_signal =
-                  [this](std::string_view signal) {
-                    const std::lock_guard lock(mutex);
-                    signals.emplace_back(signal);
-                  },
-              .on_look = [](store::Session&) {}}) {
+      : feed(
+            with(database, node, std::move(options)), database.clock, metrics,
+            {.is_wanted = [this] { return wanted.load(); },
+             .on_events = [this](store::Session&,
+                                 std::span<const store::LiveEvent> events) -> Feed::Callbacks::Say {
+               if (refusals > 0) {
+                 --refusals;
+                 return {};
+               }
+               Numbers numbers;
+               for (const auto& event : events) numbers.push_back(event.seq);
+               return [this, numbers] {
+                 const std::lock_guard lock(mutex);
+                 heard.insert(heard.end(), numbers.begin(), numbers.end());
+               };
+             },
+             .on_signal =
+                 [this](std::string_view signal) {
+                   const std::lock_guard lock(mutex);
+                   signals.emplace_back(signal);
+                 },
+             .on_look = [](store::Session&) {}}) {
     const auto started = feed.start();
     BOOST_REQUIRE_MESSAGE(started, why(started));
     BOOST_REQUIRE(feed.arm(10s));
@@ -147,6 +154,21 @@ BOOST_AUTO_TEST_CASE(one_that_was_begun_before_it_was_armed_and_committed_behind
   BOOST_REQUIRE(slow.commit());
   listener.feed.ring();
   BOOST_TEST(listener.hears({first}));
+}
+
+BOOST_AUTO_TEST_CASE(its_place_is_what_has_been_said_and_is_waited_for) {
+  Listener listener(*this, "a", without_looking());
+  store::Session other(gateway_options());
+  auto slow = begin(other);
+  const auto first = write(slow);
+  const auto second = write();
+  // Nobody has rung: asking wakes it.
+  const auto place = listener.feed.place(second, 10s, [] {});
+  BOOST_REQUIRE(place.has_value());
+  BOOST_TEST(place->has(second));
+  BOOST_TEST(!place->has(first));
+  BOOST_TEST(!place->has(second + 1));
+  BOOST_TEST(!listener.feed.place(second + 1, 100ms, [] {}).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_number_that_was_rolled_back_is_awaited_only_so_long) {
@@ -246,7 +268,7 @@ BOOST_AUTO_TEST_CASE(an_absent_database_does_not_let_anybody_be_armed) {
   Metrics metrics;
   Feed feed({.session = session, .node = "a"}, clock, metrics,
             {.is_wanted = [] { return true; },
-             .on_events = [](auto&, auto) { return true; },
+             .on_events = [](auto&, auto) { return Feed::Callbacks::Say(); },
              .on_signal = [](std::string_view) {},
              .on_look = [](store::Session&) {}});
   BOOST_REQUIRE(feed.start());

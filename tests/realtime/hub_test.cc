@@ -497,6 +497,24 @@ BOOST_AUTO_TEST_CASE(with_recovery_events_of_the_log_end_with_their_offset) {
   BOOST_TEST(client->take() == R"(42["news",1,"8"] 42["typing",{}])");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_said_out_of_turn_ends_with_the_place_to_take_up_from) {
+  options.recovery = true;
+  permission.rooms = {"one"};
+  auto client = line();
+  client->say("0");
+  client->take();
+  emit({"one"}, {.event = "news", .arguments = "1", .offset = "7", .resume = "9"});
+  BOOST_TEST(client->take() == R"(42["news",1,"9"])");
+}
+
+BOOST_AUTO_TEST_CASE(who_takes_up_again_without_an_id_of_before_gets_a_new_one) {
+  options.recovery = true;
+  permission.recovered = Permission::Recovered{"", "old-pid"};
+  auto client = line();
+  client->say(R"(0{"pid":"old-pid","offset":"7"})");
+  BOOST_TEST(client->take() == R"(40{"sid":"id1","pid":"old-pid"})");
+}
+
 BOOST_AUTO_TEST_CASE(what_was_missed_comes_before_the_answer_with_the_ids_of_before) {
   options.recovery = true;
   permission.recovered = Permission::Recovered{"old-id", "old-pid"};
