@@ -166,7 +166,9 @@ struct Response {
 //     register: "registration" = "manual" where a human must finish it, then "instruction.<name>";
 //               "warning" = a sentence for the channel's last_error although it works;
 //               "account" = what accounts() finds in deliveries for this channel, once per name;
-//               only what the platform itself confirmed for these credentials
+//               only what the platform itself confirmed for these credentials;
+//               "more" = "1": it works, and what did not fit into one run is made by another at
+//               once, with the state this one kept
 //     check:    "problem" = a sentence; "repair" = "register" where registering again will help
 //     poll:     "more" = "1": there is more to ask for at once
 //     send:     "message" = remote id, once per piece; "alias" = a further remote id of the first

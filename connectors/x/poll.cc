@@ -33,7 +33,9 @@ constexpr std::int64_t kDayMs = 24 * 60 * kMinuteMs;
 // (https://docs.x.com/x-api/fundamentals/rate-limits, read 2026-11-20).
 constexpr std::int64_t kWindowMs = 15 * kMinuteMs;
 constexpr std::int64_t kCallsPerWindow = 15;
-constexpr std::int64_t kPolledEveryMs = kMinuteMs;
+// Runs come every minute, give or take; one that comes early must not be left out, or the next
+// would be the first in two minutes.
+constexpr std::int64_t kPolledEveryMs = kMinuteMs * 3 / 4;
 constexpr std::int64_t kReconciledEveryMs = 15 * kMinuteMs;
 // Runs come about every minute; who was away for longer may have missed deliveries.
 constexpr std::int64_t kOutageMs = 5 * kMinuteMs;

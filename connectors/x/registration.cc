@@ -298,7 +298,7 @@ Interim ensure_webhook(Run& run, const std::string& token, Webhook& webhook) {
       is_id(run.kept("webhook_id")) && run.kept("webhook_for") == webhook_identity(account, url);
   if (is_known) {
     webhook = {std::string(run.kept("webhook_id")), run.kept("webhook_shared") == "1"};
-    if (run.kept("registering") == "1") return std::nullopt;
+    // Also where a registration goes on: an unregistration may have removed it in between.
     std::optional<Answer> list;
     if (auto step = list_webhooks(run, token, list)) return step;
     const Value found = webhook_by(list->data(), webhook.id, url);
@@ -445,6 +445,7 @@ class Subscriber {
       run_.result("warning",
                   "the account's subscriptions are not complete yet; they are being "
                   "completed");
+      run_.result("more", "1");
     }
   }
 

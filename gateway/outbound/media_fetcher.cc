@@ -86,6 +86,7 @@ class MediaFetcher final : public Worker {
   void store_next();
   void give_up(FetchPtr fetch, std::string why);
   void again(FetchPtr fetch, store::MediaAgain later);
+  void interrupted(FetchPtr fetch, const Error& error);
   void save_state(const Fetch& fetch, connector::Pairs changes);
   void settled(const FetchPtr& fetch, const Result<store::MediaOutcome>& outcome, Counter& counter);
   void leave(const FetchPtr& fetch);
@@ -247,8 +248,7 @@ void MediaFetcher::load(FetchPtr fetch) {
       },
       [this, fetch](Result<Answer> loaded) {
         if (!loaded) {
-          if (may_repeat(loaded.error())) context_.health.bad(loaded.error());
-          return leave(fetch);  // its lease runs out and it is claimed again
+          return interrupted(fetch, loaded.error());
         }
         if (!*loaded) return leave(fetch);
         begin(fetch, **std::move(loaded));
@@ -322,12 +322,22 @@ void MediaFetcher::hold(FetchPtr fetch, std::shared_ptr<connector::Call> call_to
         return store::hold_media(db, lease, lease_ms);
       },
       [this, fetch, call_to_make, end_ms = asked_ms + lease_ms](Result<bool> held) {
-        if (!held && may_repeat(held.error())) context_.health.bad(held.error());
-        if (!held || !*held) return leave(fetch);
+        if (!held) return interrupted(fetch, held.error());
+        if (!*held) return leave(fetch);
         fetch->lease_end_ms = end_ms;
         if (stopping_) return again(fetch, {.delay_ms = 0, .error = "", .counts = false});
         call(fetch, call_to_make);
       });
+}
+
+// The database did not take a step before a call. Perhaps it did, with its answer lost: then the
+// lease is as long as a slow call, which nobody should have to wait for.
+void MediaFetcher::interrupted(FetchPtr fetch, const Error& error) {
+  if (may_repeat(error)) context_.health.bad(error);
+  log::warn("outbound", "a file's fetch was interrupted by the database and is put back",
+            {{"file", fetch->lease.id.text()}, {"reason", error.message}, {"cause", error.cause}});
+  const std::int64_t delay_ms = may_repeat(error) ? kBackoffFirstMs : kBackoffLongestMs;
+  again(std::move(fetch), {.delay_ms = delay_ms, .error = "", .counts = false});
 }
 
 void MediaFetcher::call(FetchPtr fetch, const std::shared_ptr<connector::Call>& call_to_make) {
@@ -484,9 +494,12 @@ void MediaFetcher::again(FetchPtr fetch, store::MediaAgain later) {
       [lease = fetch->lease, later](store::Session& db) {
         return store::media_again(db, lease, later);
       },
-      [this, fetch](Result<bool> held) {
+      [this, fetch, later](Result<bool> held) {
+        if (!held && !stopping_ && may_write_again(*fetch, held.error())) {
+          context_.loop.after(kRepeatMs, [this, fetch, later] { again(fetch, later); });
+          return;
+        }
         // Where it could not be written the lease runs out, which is the same a little later.
-        if (!held && may_repeat(held.error())) context_.health.bad(held.error());
         leave(fetch);
       });
 }

@@ -24,7 +24,7 @@ constexpr std::int64_t kLookUpMs = 14'000;
 constexpr std::int64_t kGiveUpMs = 14'900;
 
 constexpr std::int64_t kBigWaitMs = 1'000;  // before another run may hold big answers
-constexpr int kPollsInARow = 20;
+constexpr int kRunsInARow = 20;
 constexpr std::size_t kMaxAccounts = 100;
 constexpr std::size_t kMaxAccountBytes = 1024;
 
@@ -407,11 +407,18 @@ void Registrar::registered(RunPtr run, connector::Step step) {
       }
       instructions = json.end().take();
     }
+    if (again_at_once(run->job.channel, result_of(*done, "more") == "1")) {
+      ended.kind = store::JobEnd::Kind::again;
+    } else {
+      // Not with the next schedule: somebody is waiting for what was written meanwhile.
+      ended.enqueue_poll = run->run->type().polls() && context_.options.store_events != nullptr;
+    }
     const RegistrationOutcome outcome{*ended.channel.registration, false, ""};
     return end(std::move(run), std::move(ended), outcome, std::move(done->state),
                Secret(std::move(instructions)));
   }
   const auto& failure = *std::get_if<connector::Fail>(&step);
+  in_a_row_.erase(run->job.channel);
   ended.channel.error = failure.why;
   if (is_refusal(failure.code)) {
     ended.channel.registration = RegistrationState::failed;
@@ -486,10 +493,10 @@ void Registrar::checked(RunPtr run, connector::Step step) {
   end(std::move(run), std::move(ended), {}, std::move(state));
 }
 
-// Whether a poll that brought not everything goes on at once; a mailbox of years must not keep the
-// others waiting.
-bool Registrar::poll_again_at_once(domain::ChannelId channel, bool more) {
-  if (!more || ++in_a_row_[channel] >= kPollsInARow) {
+// Whether a run that left something for another is followed by it at once; a mailbox of years must
+// not keep the others waiting.
+bool Registrar::again_at_once(domain::ChannelId channel, bool more) {
+  if (!more || ++in_a_row_[channel] >= kRunsInARow) {
     in_a_row_.erase(channel);
     return false;
   }
@@ -533,7 +540,7 @@ void Registrar::polled(RunPtr run, connector::Step step) {
           ended.error = stored.error().message;
         } else {
           if (*stored) context_.channel_changed(run->job.channel);
-          if (poll_again_at_once(run->job.channel, more)) ended.delay_ms = 0;
+          if (again_at_once(run->job.channel, more)) ended.delay_ms = 0;
         }
         end(run, std::move(ended));
       });

@@ -60,7 +60,7 @@ class Registrar final : public Worker {
   void unregistered(RunPtr run, connector::Step step);
   void checked(RunPtr run, connector::Step step);
   void polled(RunPtr run, connector::Step step);
-  bool poll_again_at_once(domain::ChannelId channel, bool more);
+  bool again_at_once(domain::ChannelId channel, bool more);
   void end(RunPtr run, store::JobEnd end, std::optional<RegistrationOutcome> outcome = {},
            connector::Pairs state = {}, Secret instructions = Secret());
   void leave() { --runs_; }
@@ -78,7 +78,7 @@ class Registrar final : public Worker {
   bool stopping_ = false;
   std::int64_t next_claim_ms_ = 0;
   std::int64_t next_schedule_ms_ = 0;
-  std::map<domain::ChannelId, int> in_a_row_;  // polls that brought not everything
+  std::map<domain::ChannelId, int> in_a_row_;  // runs that left something for another
   std::uint64_t next_waiter_ = 1;
   std::map<std::uint64_t, Waiter> waiters_;
 };

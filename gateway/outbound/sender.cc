@@ -321,7 +321,13 @@ void Sender::ask(SendPtr send, std::shared_ptr<connector::Call> call_to_make) {
           if (now() + kRepeatMs < send->claimed_ms + half_ms) {
             context_.loop.after(kRepeatMs, [this, send, call_to_make] { ask(send, call_to_make); });
           } else {
-            leave(send);
+            // What was answered before is known here and nowhere else: left to the lease's end, a
+            // message whose calls were all answered would be called uncertain.
+            log::warn("outbound", "a message's next call could not be recorded and is put back",
+                      {{"message", send->head.message.text()},
+                       {"reason", answer.error().message},
+                       {"cause", answer.error().cause}});
+            put_back(send, kRepeatMs);
           }
           return;
         }

@@ -532,20 +532,11 @@ HttpReply XSimulator::xaa_api(const HttpRequest& request, const std::vector<std:
   const auto document = Document::parse(request.body.empty() ? "{}" : request.body);
   const Value wish = document ? document->root() : Value();
   if (path.size() == 3 && request.method == "POST") {
-    constexpr std::string_view kTypes[] = {"dm.received",
-                                           "dm.sent",
-                                           "dm.read",
-                                           "dm.indicate_typing",
-                                           "post.mention.create",
-                                           "post.create",
-                                           "post.delete",
-                                           "oauth.revoke",
-                                           "chat.received",
-                                           "chat.sent",
-                                           "profile.update.bio",
-                                           "follow.follow",
-                                           "follow.unfollow",
-                                           "like.create"};
+    constexpr std::string_view kTypes[] = {
+        "dm.received",         "dm.sent",           "dm.read",     "dm.indicate_typing",
+        "post.mention.create", "post.reply.create", "post.create", "post.delete",
+        "oauth.revoke",        "chat.received",     "chat.sent",   "profile.update.bio",
+        "follow.follow",       "follow.unfollow",   "like.create"};
     Subscription made;
     made.event_type = wish["event_type"].text_or("");
     if (std::find(std::begin(kTypes), std::end(kTypes), made.event_type) == std::end(kTypes)) {

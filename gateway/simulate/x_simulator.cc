@@ -425,13 +425,17 @@ Result<std::vector<XSimulator::Happened>> XSimulator::make(Value wish,
          {"entities",
           object(
               {{"hashtags", "[]"}, {"symbols", "[]"}, {"user_mentions", "[]"}, {"urls", "[]"}})}});
-    happened.xaa_payload =
-        object({{"data", object({{"id", json_text(id)},
-                                 {"text", json_text(text)},
-                                 {"author_id", json_text(person_id)},
-                                 {"created_at", json_text(iso_ms(clock_.now_ms()))},
-                                 {"conversation_id", json_text(id)}})},
-                {"includes", object({{"users", users_v2(happened.people)}})}});
+    // The payload is the post, and what it names is beside it
+    // (https://docs.x.com/x-api/activity/event-payloads).
+    happened.xaa_payload = object({{"id", json_text(id)},
+                                   {"text", json_text(text)},
+                                   {"author_id", json_text(person_id)},
+                                   {"created_at", json_text(iso_ms(clock_.now_ms()))},
+                                   {"conversation_id", json_text(id)}});
+    happened.xaa_includes =
+        object({{"users", array({object({{"id", json_text(person_id)},
+                                         {"name", json_text(name)},
+                                         {"username", json_text(username)}})})}});
     return std::vector<Happened>{std::move(happened)};
   }
   const auto echo = wish["echo"].text();
@@ -503,6 +507,7 @@ void XSimulator::tell(const std::vector<Happened>& all, std::chrono::millisecond
                    {"event_type", json_text(happened.event_type)}};
       if (!subscription.tag.empty()) data.emplace_back("tag", json_text(subscription.tag));
       data.emplace_back("payload", happened.xaa_payload);
+      if (!happened.xaa_includes.empty()) data.emplace_back("includes", happened.xaa_includes);
       post(*webhook, happened.user_id, happened.event_type, object({{"data", object(data)}}), false,
            delay);
       ++told;

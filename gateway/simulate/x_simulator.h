@@ -148,9 +148,10 @@ class XSimulator final : public Platform {
     std::string user_id;
     std::string event_type;  // of XAA: "dm.received"
     std::string id;
-    std::string aaa_name;     // "direct_message_events"; empty: AAA does not tell it
-    std::string aaa_item;     // JSON
-    std::string xaa_payload;  // JSON
+    std::string aaa_name;      // "direct_message_events"; empty: AAA does not tell it
+    std::string aaa_item;      // JSON
+    std::string xaa_payload;   // JSON
+    std::string xaa_includes;  // JSON; empty: none
     std::set<std::string> people;
   };
   struct Told {  // for the replay

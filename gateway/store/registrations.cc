@@ -232,6 +232,13 @@ Result<JobEnded> end_job(Session& db, const Job& job, int wanted, const JobEnd& 
       auto enqueued = transaction->run({kRegister, {job.tenant, job.channel}});
       if (!enqueued) return std::move(enqueued).error();
     }
+    if (end.enqueue_poll) {
+      static constexpr const char* kPoll =
+          "select registration_enqueue(c.id, 'poll') from channel c"
+          " where c.tenant_id = $1 and c.id = $2 and c.is_active";
+      auto enqueued = transaction->run({kPoll, {job.tenant, job.channel}});
+      if (!enqueued) return std::move(enqueued).error();
+    }
   }
   if (auto committed = transaction->commit(); !committed) return std::move(committed).error();
   return ended;

@@ -90,6 +90,7 @@ struct JobEnd {
   std::string error;
   ChannelChange channel;
   bool enqueue_register = false;  // the check asks for a repair
+  bool enqueue_poll = false;      // what is polled begins with its registration
 };
 
 struct JobEnded {

@@ -213,6 +213,28 @@ return case
   when p_status = 5 then case when p_said in (3, 4) then p_said else p_status end
   else greatest(p_status, p_said) end;
 
+-- What was taken back is not kept: the text of a message has been emptied, and the conversation's
+-- preview goes where it is of that message. It is of the latest one, as a rule; where clocks
+-- disagree, of the one whose text it has (p_content).
+create function preview_forget(p_tenant uuid, p_place message_place, p_content text)
+returns void language sql as $fn$
+  update conversation_head h set preview = null
+  from (select true) as one
+  left join lateral (
+    select n.content, (n.sort_at, n.sort_seq, n.id)
+                      < (p_place.sort_at, p_place.sort_seq, p_place.id) as is_older
+    from message n
+    where n.tenant_id = p_tenant and n.conversation_id = p_place.conversation_id
+      and n.id <> p_place.id
+    order by n.sort_at desc, n.sort_seq desc, n.id desc limit 1
+  ) latest on true
+  where h.tenant_id = p_tenant and h.conversation_id = p_place.conversation_id
+    and h.preview <> ''
+    and (coalesce(latest.is_older, true)
+      or (h.preview = left(p_content, 120)
+        and h.preview is distinct from left(latest.content, 120)))
+$fn$;
+
 -- An edit (3), a removal (4), a reaction (5) or a status (6) takes effect. False where the message
 -- is gone: it was an echo, merged into ours while this waited for its row.
 create function message_change(
@@ -220,11 +242,23 @@ create function message_change(
   p_content text, p_state smallint, p_code text, p_up_to boolean, p_attachments jsonb,
   p_metadata jsonb)
 returns boolean language plpgsql as $fn$
+declare
+  v_content text;
 begin
+  if p_kind = 4 then
+    select m.content into v_content from message m
+    where m.tenant_id = p_tenant and m.conversation_id = p_place.conversation_id
+      and m.sort_at = p_place.sort_at and m.sort_seq = p_place.sort_seq and m.id = p_place.id
+    for no key update;
+  end if;
+  -- An edit that comes behind its removal brings nothing back.
   update message m set
-    content = case when p_kind = 3 and coalesce(m.edited_at, '-infinity') <= p_at
+    content = case when p_kind = 4 then ''
+                   when p_kind = 3 and m.deleted_at is null
+                        and coalesce(m.edited_at, '-infinity') <= p_at
                    then p_content else m.content end,
-    attachments = case when p_kind = 3 and coalesce(m.edited_at, '-infinity') <= p_at
+    attachments = case when p_kind = 3 and m.deleted_at is null
+                            and coalesce(m.edited_at, '-infinity') <= p_at
                        then p_attachments else m.attachments end,
     edited_at = case when p_kind = 3 then greatest(m.edited_at, p_at) else m.edited_at end,
     deleted_at = case when p_kind = 4 then coalesce(m.deleted_at, p_at) else m.deleted_at end,
@@ -247,6 +281,7 @@ begin
   where m.tenant_id = p_tenant and m.conversation_id = p_place.conversation_id
     and m.sort_at = p_place.sort_at and m.sort_seq = p_place.sort_seq and m.id = p_place.id;
   if not found then return false; end if;
+  if p_kind = 4 then perform preview_forget(p_tenant, p_place, v_content); end if;
   insert into realtime_event (tenant_id, conversation_id, message_id, kind, state)
   values (p_tenant, p_place.conversation_id, p_place.id, case when p_kind = 6 then 3 else 1 end,
           case when p_kind = 6 then p_state end);
@@ -290,7 +325,12 @@ end $fn$;
 -- had opened it, because ours was closed meanwhile.
 create function message_merge_echo(p_tenant uuid, p_place message_place, p_echo message)
 returns void language plpgsql as $fn$
+declare
+  v_content text;
 begin
+  select m.content into v_content from message m
+  where m.tenant_id = p_tenant and m.conversation_id = p_place.conversation_id
+    and m.sort_at = p_place.sort_at and m.sort_seq = p_place.sort_seq and m.id = p_place.id;
   -- As it is now: something may have been said of it since it was read.
   delete from message m
   where m.tenant_id = p_tenant and m.conversation_id = p_echo.conversation_id
@@ -303,7 +343,8 @@ begin
     status = message_status_after(m.status, p_echo.status),
     error = case when p_echo.status = 5 and m.status is distinct from 3
                       and m.status is distinct from 4 then p_echo.error else m.error end,
-    content = case when p_echo.edited_at is null then m.content else p_echo.content end,
+    content = case when m.deleted_at is not null or p_echo.deleted_at is not null then ''
+                   when p_echo.edited_at is null then m.content else p_echo.content end,
     edited_at = coalesce(p_echo.edited_at, m.edited_at),
     deleted_at = coalesce(m.deleted_at, p_echo.deleted_at),
     metadata = case when p_echo.metadata -> 'reactions' is null then m.metadata
@@ -311,6 +352,10 @@ begin
         coalesce(m.metadata -> 'reactions', '{}') || (p_echo.metadata -> 'reactions')) end
   where m.tenant_id = p_tenant and m.conversation_id = p_place.conversation_id
     and m.sort_at = p_place.sort_at and m.sort_seq = p_place.sort_seq and m.id = p_place.id;
+  if p_echo.deleted_at is not null then
+    -- Ours has the echo's text, whose own removal did not know of ours.
+    perform preview_forget(p_tenant, p_place, v_content);
+  end if;
   update conversation_head h set message_count = h.message_count - 1
   where h.tenant_id = p_tenant and h.conversation_id = p_echo.conversation_id;
   insert into realtime_event (tenant_id, conversation_id, message_id, kind) values

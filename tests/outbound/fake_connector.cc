@@ -177,6 +177,7 @@ Step plan(const Channel& channel, Operation operation, const Event& input,
       if (!so_far[1].header("x-token").empty()) {
         done.state.emplace_back("access_token", std::string(so_far[1].header("x-token")));
       }
+      if (so_far[1].header("x-more") == "1") done.results.emplace_back("more", "1");
       if (!so_far[1].header("x-warning").empty()) {
         done.results.emplace_back("warning", std::string(so_far[1].header("x-warning")));
       }

@@ -147,6 +147,28 @@ class Gateway {
 
 BOOST_FIXTURE_TEST_SUITE(media_fetcher, Fixture)
 
+// The lease of a file is as long as its slowest call: nobody should have to wait for its end.
+BOOST_AUTO_TEST_CASE(a_file_whose_lease_the_database_did_not_renew_is_given_back_at_once) {
+  platform.set_handler([](const HttpRequest&) { return file_of(kPng); });
+  execute(
+      "create function backchannel.refuse() returns trigger language plpgsql as"
+      " $$ begin raise exception 'not now' using errcode = '55P03'; end $$;"
+      "create trigger refuse before update on backchannel.media for each row"
+      " when (old.lease_owner is not null and new.lease_owner is not null)"
+      " execute function backchannel.refuse();");
+  const auto id = pending("at:/file/77");
+  const auto gateway = run();
+  BOOST_TEST(eventually([&] { return row(id, "fence > 0 and lease_owner is null") == "true"; }));
+  BOOST_TEST(row(id, "state") == "0");
+  BOOST_TEST(platform.requests().empty());
+  execute("drop trigger refuse on backchannel.media");
+  BOOST_TEST(eventually([&] {
+    hurry_media();
+    return row(id, "state") == "1";
+  }));
+  BOOST_TEST(row(id, "attempt") == "1");
+}
+
 BOOST_AUTO_TEST_CASE(a_file_is_fetched_stored_and_shown) {
   platform.set_handler([](const HttpRequest& request) {
     if (request.target == "/name/photo") {

@@ -202,6 +202,50 @@ BOOST_AUTO_TEST_CASE(a_warning_is_shown_on_a_channel_that_works) {
   BOOST_TEST(world.channel(world.fake, "registration_error") == "group privacy is on");
 }
 
+// The caller hears of the first run; nobody has to wait for a health check.
+BOOST_AUTO_TEST_CASE(what_does_not_fit_into_one_run_is_made_by_the_next_at_once) {
+  std::atomic<int> runs{0};
+  Fixture world([&](const HttpRequest& request) {
+    HttpAnswer answer = fine(request);
+    if (request.target == "/register/id" && ++runs < 3) {
+      answer.headers = {{"x-more", "1"}, {"x-warning", "not complete yet"}};
+    }
+    return answer;
+  });
+  auto outbound = world.start();
+  BOOST_TEST((world.register_now(*outbound).state == RegistrationState::active));
+  BOOST_TEST(eventually([&] { return world.jobs(1) == "0"; }));
+  BOOST_TEST(world.platform.count("/register/id") == 3);
+  BOOST_TEST(world.channel(world.fake) == "1");
+  BOOST_TEST(world.channel(world.fake, "registration_error") == "null");
+}
+
+BOOST_AUTO_TEST_CASE(a_registration_that_always_wants_more_comes_to_an_end) {
+  Fixture world([](const HttpRequest& request) {
+    HttpAnswer answer = fine(request);
+    if (request.target == "/register/id") answer.headers = {{"x-more", "1"}};
+    return answer;
+  });
+  auto outbound = world.start();
+  BOOST_TEST((world.register_now(*outbound).state == RegistrationState::active));
+  BOOST_TEST(eventually([&] { return world.jobs(1) == "0"; }));
+  BOOST_TEST(world.platform.count("/register/id") == 20);
+}
+
+BOOST_AUTO_TEST_CASE(a_channel_is_polled_as_soon_as_it_is_registered) {
+  Fixture world([](const HttpRequest& request) {
+    if (request.target.starts_with("/poll")) return HttpAnswer{.body = "c1"};
+    return fine(request);
+  });
+  auto outbound = world.start([](auto& options) {
+    options.store_events = [](auto&&...) { return gateway::Result<>(); };
+    options.schedule_interval_ms = 3'600'000;
+    options.check_interval_ms = 3'600'000;
+  });
+  BOOST_TEST((world.register_now(*outbound).state == RegistrationState::active));
+  BOOST_TEST(eventually([&] { return world.platform.count("/poll") == 1; }));
+}
+
 BOOST_AUTO_TEST_CASE(an_inactive_or_missing_channel_is_never_registered) {
   Fixture world(fine);
   auto outbound = world.start();

@@ -427,6 +427,30 @@ BOOST_AUTO_TEST_CASE(messages_of_a_removed_channel_fail_and_those_of_an_inactive
   BOOST_TEST(world.platform.count("/send") == 0);
 }
 
+// The platform has answered all it was asked; only the database did not take the next question.
+BOOST_AUTO_TEST_CASE(a_database_that_refuses_the_next_question_makes_no_message_uncertain) {
+  Fixture world(fine);
+  world.execute(
+      "create function backchannel.refuse() returns trigger language plpgsql as"
+      " $$ begin raise exception 'not now' using errcode = '55P03'; end $$;"
+      "create trigger refuse before update on backchannel.outbox for each row"
+      " when (new.asked = 2) execute function backchannel.refuse();");
+  auto outbound = world.start([](auto& options) {
+    options.lease_ms = 2'000;
+    options.http.total = std::chrono::milliseconds(500);
+  });
+  const auto id = world.say("one|two");
+  outbound->wake();
+  BOOST_TEST(eventually([&] { return world.job("answered") == "1"; }));
+  BOOST_TEST(world.sends().size() == 1u);
+  world.execute("drop trigger refuse on backchannel.outbox");
+  BOOST_TEST(world.becomes(id, "2"));
+  const auto sends = world.sends();
+  BOOST_TEST_REQUIRE(sends.size() == 2u);
+  BOOST_TEST(text_of(sends[0]) == "one");
+  BOOST_TEST(text_of(sends[1]) == "two");
+}
+
 BOOST_AUTO_TEST_CASE(a_dead_gateways_question_makes_the_message_uncertain) {
   Fixture world(fine);
   const auto asked = world.say("may have left");

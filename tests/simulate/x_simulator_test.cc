@@ -314,6 +314,12 @@ BOOST_AUTO_TEST_CASE(the_activity_api_tells_each_event_in_its_envelope) {
     const auto posts = hook.posts(++at);
     BOOST_REQUIRE(posts.size() == at);
     BOOST_TEST(Json(posts.back().body)["data"]["event_type"].text_or("") == type);
+    if (type != "post.mention.create") continue;
+    // The payload is the post itself, the people it names are beside it.
+    const Json told(posts.back().body);
+    BOOST_TEST(told["data"]["payload"]["author_id"].text_or("") == kAna);
+    BOOST_TEST(told["data"]["payload"]["text"].text_or("").ends_with(" hello"));
+    BOOST_TEST(told["data"]["includes"]["users"].at(0)["id"].text_or("") == kAna);
   }
   BOOST_TEST(user("GET", "/2/users/me").status == 401);  // revoked
 }

@@ -18,6 +18,7 @@ using namespace gateway::store;  // NOLINT(google-build-using-namespace)
 namespace {
 
 constexpr std::int64_t kMorning = 1'763'600'000'000;
+constexpr int kEdited = 3;
 constexpr int kDeleted = 4;
 constexpr int kReaction = 5;
 constexpr int kStatus = 6;
@@ -249,6 +250,41 @@ BOOST_AUTO_TEST_CASE(the_known_path_gives_a_message_what_was_said_of_it) {
   check_invariants();
 }
 
+// Meta's terms want messages gone that their writers have taken back, wherever they are shown.
+BOOST_AUTO_TEST_CASE(what_is_taken_back_leaves_no_text_and_no_preview) {
+  resolve({text("a"), text("b", 1)});
+  BOOST_TEST(value("select preview from conversation_head") == "text b");
+  say({change(kDeleted, "a")});
+  BOOST_TEST(of("a", "content") == "");
+  BOOST_TEST(of("b", "content") == "text b");
+  BOOST_TEST(value("select preview from conversation_head") == "text b");
+  // What it was before an edit is not shown either.
+  auto edit = change(kEdited, "b");
+  edit.content = "edited";
+  say({edit, change(kDeleted, "b")});
+  BOOST_TEST(of("b", "content") == "");
+  BOOST_TEST(value("select coalesce(preview, 'none') from conversation_head") == "none");
+  check_invariants();
+}
+
+BOOST_AUTO_TEST_CASE(a_removal_before_its_message_leaves_no_text_and_no_preview) {
+  say({change(kDeleted, "b")});
+  resolve({text("a"), text("b", 1)});
+  BOOST_TEST(of("a", "content") == "text a");
+  BOOST_TEST(of("b", "content") == "");
+  BOOST_TEST(value("select coalesce(preview, 'none') from conversation_head") == "none");
+}
+
+BOOST_AUTO_TEST_CASE(an_edit_behind_its_removal_brings_nothing_back) {
+  resolve({text("a")});
+  say({change(kDeleted, "a")});
+  auto edit = change(kEdited, "a");
+  edit.at_ms += 5000;
+  edit.content = "back again";
+  say({edit});
+  BOOST_TEST(of("a", "content") == "");
+}
+
 BOOST_AUTO_TEST_CASE(early_words_take_effect_in_the_platforms_order) {
   auto later = reaction("a", "second");
   later.at_ms += 2000;
@@ -366,7 +402,7 @@ BOOST_AUTO_TEST_CASE(an_echo_that_overtakes_the_answer_is_merged_with_all_that_w
   BOOST_TEST(value("select message_count from conversation_head") == "3");
   settle(ours, {"out-1"});
   BOOST_TEST(value("select string_agg(content, ',' order by sort_at) from message") ==
-             "text in,ours");
+             "text in,");  // ours was taken back
   BOOST_TEST(of(ours, "status") == std::to_string(kDelivered));
   BOOST_TEST(of(ours, "metadata ->> 'reactions'") == R"({"ana": "heart"})");
   BOOST_TEST(of(ours, "deleted_at is not null") == "t");
