@@ -253,12 +253,7 @@ bool Feed::read(store::Session& db) {
       std::erase_if(passed_over_,
                     [&](const auto& entry) { return now - entry.second > options_.patience_ms; });
     }
-<<<<<<< HEAD
-    std::erase_if(passed_over_,
-                  [&](const auto& entry) { return now - entry.second > options_.patience_ms; });
-=======
     if (!events->empty()) moved_.notify_all();
->>>>>>> h-livetest
     lag_gauge_.set(static_cast<double>(passed_over_.size()));
     if (fresh < static_cast<std::size_t>(kPage) || stopping_) return true;
   }

@@ -115,13 +115,9 @@ class Feed {
   int wants_place_ = 0;
   std::vector<std::string> signals_;
 
-<<<<<<< HEAD
-  // The thread's own.
-=======
   // Written by the thread alone.
   std::mutex place_mutex_;
   std::condition_variable moved_;
->>>>>>> h-livetest
   std::int64_t last_ = 0;                             // the newest event handed on
   std::map<std::int64_t, std::int64_t> passed_over_;  // number -> when it was missed
 

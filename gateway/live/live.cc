@@ -240,17 +240,10 @@ void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime
   // A new visitor has missed nothing and must not believe to be the one before.
   if (!guest->session && is_id(request.pid) && !request.offset.empty() &&
       request.offset.size() <= kMaxOffset) {
-<<<<<<< HEAD
-    connect.listen(permission.rooms);
-    bool recovered = false;
-    permission.missed = missed(db, principal, request.offset, recovered);
-    if (recovered) permission.recovered = {{.id = {}, .pid = request.pid}};
-=======
     if (auto events = missed(db, principal, request.offset, connect)) {
       permission.missed = *std::move(events);
       permission.recovered = {{.id = {}, .pid = request.pid}};
     }
->>>>>>> h-livetest
   }
   connect.accept(std::move(permission));
 }
