@@ -28,7 +28,7 @@ namespace gateway::live {
 
 struct Principal {
   domain::BusinessId business;
-  std::optional<auth::Claims> agent;       // one of the two
+  std::optional<auth::Claims> agent;  // one of the two
   std::optional<visitors::Guest> visitor;
 
   bool is_agent() const { return agent.has_value(); }

@@ -96,8 +96,7 @@ class Teller {
     std::sort(conversations.begin(), conversations.end());
     conversations.erase(std::unique(conversations.begin(), conversations.end()),
                         conversations.end());
-    std::sort(names.begin(), names.end(),
-              [](const auto& a, const auto& b) { return a.id < b.id; });
+    std::sort(names.begin(), names.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     names.erase(std::unique(names.begin(), names.end(),
                             [](const auto& a, const auto& b) { return a.id == b.id; }),
                 names.end());
@@ -153,8 +152,8 @@ class Teller {
         Writer out;
         out.object()
             .member("conversation_id", event.conversation.text())
-            .member("assigned_by", event.actor ? std::optional<std::string>(event.actor->text())
-                                               : std::nullopt)
+            .member("assigned_by",
+                    event.actor ? std::optional<std::string>(event.actor->text()) : std::nullopt)
             .member("assignee_id", conversation.assignee
                                        ? std::optional<std::string>(conversation.assignee->text())
                                        : std::nullopt)

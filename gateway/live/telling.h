@@ -45,8 +45,8 @@ struct Told {
 };
 
 // A message as the REST API shows it to agents, JSON.
-using AgentMessage = std::function<Result<std::string>(store::Session&, domain::BusinessId,
-                                                       const store::Message&)>;
+using AgentMessage =
+    std::function<Result<std::string>(store::Session&, domain::BusinessId, const store::Message&)>;
 
 struct TellContext {
   const store::MediaUrls& media_urls;
