@@ -12,8 +12,6 @@ using connector::Call;
 using connector::Channel;
 using connector::Done;
 using connector::Event;
-using connector::Fail;
-using connector::Failure;
 using connector::Repeat;
 using connector::Response;
 using connector::Step;

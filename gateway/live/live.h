@@ -104,7 +104,7 @@ class Live final : public realtime::App {
   Result<bool> may_see(store::Session& db, const Principal& principal,
                        domain::ConversationId conversation) const;
   void says_typing(const Principal& principal, domain::ConversationId conversation,
-                   const std::string& except, bool is_typing, const std::string& visitor);
+                   const std::string& except, bool is_typing, const std::string& thread);
   void pass_on(store::Session& db, domain::BusinessId business, domain::ConversationId conversation,
                connector::EventKind kind, const std::string& state);
 

@@ -50,7 +50,7 @@ class SmtpDialog {
   // The login is over: what comes now answers MAIL, each RCPT, DATA and the message, in that order.
   void begin();
   // False where the server says more than is kept.
-  bool line(std::string_view line);
+  bool line(std::string_view whole);
 
   // Of the last reply that is complete; 0: there was none.
   int code() const { return code_; }
@@ -80,7 +80,7 @@ class ImapDialog {
   explicit ImapDialog(std::size_t bytes) : bytes_(bytes) {}
 
   // False where the server says more than is kept.
-  bool line(std::string_view line);
+  bool line(std::string_view whole);
 
   // The last tagged NO or BAD, without its tag; empty where there was none.
   const std::string& refusal() const { return refusal_; }

@@ -64,9 +64,9 @@ bool Signals::next_signal(const ThreadKey& key) {
   Thread& thread = threads_.at(key);
   auto& next = thread.typing ? thread.typing : thread.other;
   if (!next) return false;
+  auto event = std::exchange(next, std::nullopt);
   auto errand = std::make_shared<Errand>(Errand{
-      thread.business, key.first, connector::Operation::signal, *std::move(next), key, {}, {}});
-  next.reset();
+      thread.business, key.first, connector::Operation::signal, *std::move(event), key, {}, {}});
   begin(std::move(errand));
   return true;
 }

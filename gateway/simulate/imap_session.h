@@ -37,12 +37,12 @@ class ImapStore {
   void add_user(const std::string& user, const std::string& password);
   bool has_user(const std::string& user) const;
   std::uint32_t append(const std::string& user, std::string bytes, std::int64_t date_ms,
-                       const std::string& folder = "INBOX");
+                       const std::string& name = "INBOX");
   // What a server does that has lost its state: all uids mean something else.
   void change_uid_validity(const std::string& user, std::uint32_t value,
-                           const std::string& folder = "INBOX");
+                           const std::string& name = "INBOX");
   std::optional<ImapFolder> folder(const std::string& user,
-                                   const std::string& folder = "INBOX") const;
+                                   const std::string& name = "INBOX") const;
 
  private:
   friend class ImapSession;

@@ -145,7 +145,7 @@ void add_basic(HttpCall& call, std::string_view userinfo, Defect defect) {
 }
 
 MailSimulator::MailSimulator(MailOptions options)
-    : Platform("mail", options,
+    : Platform("mail", static_cast<const PlatformOptions&>(options),
                {{"api.mailgun.net", {"https://api.mailgun.net", "https://api.eu.mailgun.net"}},
                 {"api.postmarkapp.com", {"https://api.postmarkapp.com"}},
                 {"api.sendgrid.com", {"https://api.sendgrid.com"}},

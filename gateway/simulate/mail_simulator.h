@@ -178,10 +178,10 @@ class MailSimulator final : public Platform, private SmtpSink {
   std::string recipient(const std::string& address) override;
   Outcome take(const SmtpEnvelope& envelope, std::string bytes) override;
 
-  void insert(const NewMailgun& account);
-  void insert(const NewPostmark& server);
-  void insert(const NewSendGrid& account);
-  void insert(const NewSes& topic);
+  void insert(const NewMailgun& wanted);
+  void insert(const NewPostmark& wanted);
+  void insert(const NewSendGrid& wanted);
+  void insert(const NewSes& wanted);
   void arrive(const std::string& to, const std::string& envelope_from, std::string bytes);
   void keep(SentMail mail);
   void settle(const SentMail& mail);
@@ -201,7 +201,7 @@ class MailSimulator final : public Platform, private SmtpSink {
   HttpReply mailgun_send(const HttpRequest& request, const Params& params,
                          const std::string& domain, bool mime);
   void mailgun_arrive(const Arrival& arrival);
-  void mailgun_event(const SentMail& mail, std::string_view event);
+  void mailgun_event(const SentMail& mail, std::string_view what);
   Answer postmark(const HttpRequest& request, ApiCall& record);
   HttpReply postmark_send(sdk::json::Value body, const std::string& token);
   void postmark_arrive(const Arrival& arrival);

@@ -10,7 +10,6 @@ namespace gateway::simulate {
 namespace {
 
 using sdk::json::Document;
-using sdk::json::Value;
 
 constexpr int kOldestVersion = 21;  // a version lives about two years
 constexpr int kNewestVersion = 26;

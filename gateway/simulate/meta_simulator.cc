@@ -46,7 +46,7 @@ POST   raw?id=ID              the body is signed and delivered byte for byte
 
 MetaSimulator::MetaSimulator(MetaOptions options)
     : Platform(
-          "meta", options,
+          "meta", static_cast<const PlatformOptions&>(options),
           {{"graph.facebook.com", {"https://graph.facebook.com"}},
            {"graph.instagram.com", {"https://graph.instagram.com", "https://api.instagram.com"}},
            {"lookaside.fbsbx.com", {"https://lookaside.fbsbx.com"}}},

@@ -119,8 +119,8 @@ class MetaSimulator final : public Platform {
   struct Body;
   enum class Party { none, number, waba, instagram, page, app, media };
 
-  void insert_number(const NewNumber& number);
-  void insert_instagram(const NewInstagram& account);
+  void insert_number(const NewNumber& wanted);
+  void insert_instagram(const NewInstagram& wanted);
 
   // The Graph API (meta_graph.cc).
   Answer route(Call& call);

@@ -107,7 +107,7 @@ std::string rfc2822(std::int64_t unix_ms) {
 }
 
 SmsSimulator::SmsSimulator(SmsOptions options)
-    : Platform("sms", options,
+    : Platform("sms", static_cast<const PlatformOptions&>(options),
                {{"api.twilio.com",
                  {"https://api.twilio.com", "https://messaging.twilio.com",
                   "https://mms.twiliocdn.com"}},

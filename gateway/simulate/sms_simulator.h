@@ -130,9 +130,9 @@ class SmsSimulator final : public Platform {
     int refusals = 0;  // requests that still find it not ready
   };
 
-  void insert(const NewTwilio& account);
-  void insert(const NewVonage& account);
-  void insert(const NewTelnyx& account);
+  void insert(const NewTwilio& wanted);
+  void insert(const NewVonage& wanted);
+  void insert(const NewTelnyx& wanted);
   Result<std::string> act_locked(sdk::json::Value wish);
 
   // Twilio (sms_twilio.cc).
@@ -148,7 +148,7 @@ class SmsSimulator final : public Platform {
                             const std::string& account, const std::vector<std::string>& path);
   HttpReply twilio_media(const HttpRequest& request, const std::string& account,
                          const std::vector<std::string>& path);
-  std::string twilio_receive(const std::string& number, const Incoming& incoming);
+  std::string twilio_receive(const std::string& phone, const Incoming& incoming);
   void twilio_post(const std::string& account, const std::string& id, const std::string& kind,
                    std::string url, std::string method, std::string fallback, sdk::Form fields,
                    std::chrono::milliseconds delay);
@@ -162,7 +162,7 @@ class SmsSimulator final : public Platform {
   HttpReply vonage_send(sdk::json::Value body, const std::string& api_key);
   HttpReply vonage_sms(const Params& params);
   HttpReply vonage_application(const HttpRequest& request, const std::string& id);
-  std::string vonage_receive(const std::string& number, const Incoming& incoming);
+  std::string vonage_receive(const std::string& msisdn, const Incoming& incoming);
   void vonage_post(const std::string& api_key, const std::string& id, const std::string& kind,
                    const std::string& url, std::string body, std::chrono::milliseconds delay);
   void vonage_post_form(const std::string& api_key, const std::string& id, const std::string& kind,
@@ -173,7 +173,7 @@ class SmsSimulator final : public Platform {
   HttpReply telnyx_error(int status, std::string_view code, std::string_view title,
                          std::string_view detail);
   HttpReply telnyx_send(sdk::json::Value body, const std::string& api_key);
-  std::string telnyx_receive(const std::string& number, const Incoming& incoming);
+  std::string telnyx_receive(const std::string& phone, const Incoming& incoming);
   void telnyx_post(const std::string& account, const std::string& event_type,
                    const std::string& payload, const std::string& url, const std::string& failover,
                    std::chrono::milliseconds delay);

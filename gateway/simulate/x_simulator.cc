@@ -69,7 +69,7 @@ std::string entity_json(std::string_view url, std::string_view expanded, std::si
 }  // namespace
 
 XSimulator::XSimulator(XOptions options)
-    : Platform("x", options,
+    : Platform("x", static_cast<const PlatformOptions&>(options),
                {{"api.x.com", {"https://api.x.com", "https://api.twitter.com"}},
                 {"ton.twitter.com", {"https://ton.twitter.com"}}},
                std::string(kHelp)),

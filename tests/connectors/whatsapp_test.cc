@@ -22,7 +22,6 @@ using connector::Done;
 using connector::Event;
 using connector::EventKind;
 using connector::Fail;
-using connector::Failure;
 using connector::Operation;
 using connector::Request;
 using connector::Response;

@@ -4,7 +4,6 @@
 #include "tests/api/world.h"
 
 using namespace gateway::live;  // NOLINT(google-build-using-namespace)
-using gateway::auth::Claims;
 using gateway::auth::VisitorLimits;
 using gateway::auth::VisitorThrottle;
 using test_support::why;

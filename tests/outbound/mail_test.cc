@@ -19,13 +19,11 @@ using connector::Response;
 using gateway::outbound::EgressPolicy;
 using gateway::outbound::HttpClient;
 using gateway::outbound::HttpLimits;
-using test_support::ImapRules;
 using test_support::ImapServer;
 using test_support::kClose;
 using test_support::kReset;
 using test_support::kSilence;
 using test_support::MailServer;
-using test_support::SmtpRules;
 using test_support::SmtpServer;
 
 namespace {

@@ -8,7 +8,6 @@
 namespace {
 
 using gateway::realtime::Gate;
-using gateway::realtime::GateLimits;
 using Answer = Gate::Answer;
 
 bool is(Answer a, Answer b) { return a == b; }
