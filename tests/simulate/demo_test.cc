@@ -119,9 +119,8 @@ BOOST_AUTO_TEST_CASE(the_demonstration_succeeds_on_a_clean_folder_and_once_more_
          {"      Telegram  5 answers `sent`", "      WhatsApp  1 answer `read`",
           "      Instagram 1 answer `read`", "      X         1 answer `sent`",
           "      SMS       1 answer `delivered`", "      Email     1 answer `sent`",
-          "  Email      Jürgen Weiß           open    2       3     sent       Danke, das hilft "
-          "mir "
-          "weiter."}) {
+          // A Date has whole seconds: his reply may stand before an answer of that second.
+          "  Email      Jürgen Weiß           open    2       3     sent       "}) {
       BOOST_TEST(contains(said, line), run << ": " << line << "\n" << said);
     }
   }
