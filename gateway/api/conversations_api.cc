@@ -14,6 +14,7 @@
 #include "gateway/api/attachments.h"
 #include "gateway/api/cursors.h"
 #include "gateway/api/fields.h"
+#include "gateway/outbound/pass_on.h"
 #include "gateway/store/conversations.h"
 #include "gateway/store/signals.h"
 #include "gateway/visitors/visitor_view.h"
@@ -491,22 +492,6 @@ Answer send_message(const ApiContext& context, store::Session& db, const Call& c
   return answer;
 }
 
-namespace {
-
-// Tells the platform, where the conversation is on one.
-void pass_on(const ApiContext& context, const Call& call, const store::SignalTarget& target,
-             connector::Event event) {
-  if (!target.channel || target.thread.empty()) return;
-  event.thread = target.thread;
-  event.contact = target.contact;
-  event.contact_name = target.contact_name;
-  event.message = target.last_remote_id;
-  event.extra = plugins::last_facts(target.last_metadata);
-  context.outbound.signal(*call.identity->business, *target.channel, std::move(event));
-}
-
-}  // namespace
-
 Answer signal_typing(const ApiContext& context, store::Session& db, const Call& call) {
   if (!call.identity->business) return no_business();
   const auto id = domain::ConversationId::parse(call.params["conversation_id"]);
@@ -518,13 +503,10 @@ Answer signal_typing(const ApiContext& context, store::Session& db, const Call& 
   auto target = store::signal_target(db, *call.identity->business, *id);
   if (!target) return failed(target.error(), "api");
   if (!*target) return no_conversation();
-  connector::Event event;
-  event.kind = connector::EventKind::typing;
-  event.state = *is_typing ? "on" : "off";
   if (context.typing) {
     context.typing(*call.identity->business, *id, call.identity->user.id, *is_typing);
   }
-  pass_on(context, call, **target, std::move(event));
+  outbound::pass_on_typing(context.outbound, *call.identity->business, **target, *is_typing);
   return no_content();
 }
 
@@ -535,13 +517,7 @@ Answer mark_read(const ApiContext& context, store::Session& db, const Call& call
   auto target = store::mark_read(db, *call.identity->business, *id);
   if (!target) return failed(target.error(), "api");
   if (!*target) return no_conversation();
-  // What a platform shows as read is one message and those before it.
-  if (!(*target)->last_remote_id.empty()) {
-    connector::Event event;
-    event.kind = connector::EventKind::status;
-    event.state = "read";
-    pass_on(context, call, **target, std::move(event));
-  }
+  outbound::pass_on_read(context.outbound, *call.identity->business, **target);
   return no_content();
 }
 

@@ -8,6 +8,7 @@
 #include "connectors/sdk/json.h"
 #include "connectors/sdk/text.h"
 #include "gateway/base/log.h"
+#include "gateway/outbound/pass_on.h"
 #include "gateway/store/conversations.h"
 #include "gateway/store/signals.h"
 #include "gateway/store/visitors.h"
@@ -458,11 +459,13 @@ void Live::typing(Asked asked) {
           }
         }
         if (principal.is_agent()) {
-          pass_on(db, principal.business, *conversation, connector::EventKind::typing,
-                  is_typing ? "on" : "off");
           auto target = store::signal_target(db, principal.business, *conversation);
-          const std::string thread = target && *target ? (*target)->thread : std::string();
-          says_typing(principal, *conversation, held->socket, is_typing, thread);
+          const bool is_known = target && *target;
+          if (is_known) {
+            outbound::pass_on_typing(context_.outbound, principal.business, **target, is_typing);
+          }
+          says_typing(principal, *conversation, held->socket, is_typing,
+                      is_known ? (*target)->thread : std::string());
         } else {
           says_typing(principal, *conversation, held->socket, is_typing, {});
         }
@@ -495,22 +498,6 @@ void Live::agent_types(domain::BusinessId business, domain::ConversationId conve
   });
 }
 
-void Live::pass_on(store::Session& db, domain::BusinessId business,
-                   domain::ConversationId conversation, connector::EventKind kind,
-                   const std::string& state) {
-  auto target = store::signal_target(db, business, conversation);
-  if (!target || !*target || !(*target)->channel || (*target)->thread.empty()) return;
-  connector::Event event;
-  event.kind = kind;
-  event.state = state;
-  event.thread = (*target)->thread;
-  event.contact = (*target)->contact;
-  event.contact_name = (*target)->contact_name;
-  event.message = (*target)->last_remote_id;
-  if (kind == connector::EventKind::status && event.message.empty()) return;
-  context_.outbound.signal(business, *(*target)->channel, std::move(event));
-}
-
 void Live::read(Asked asked) {
   if (asked.principal->is_agent() && !asked.conversation) {
     return asked.ack.send(failure("INVALID", "is required", "conversation_id"));
@@ -533,7 +520,7 @@ void Live::read(Asked asked) {
         if (!*target) {
           return held->ack.send(failure("NOT_FOUND", "no such conversation", "conversation_id"));
         }
-        pass_on(db, principal.business, *held->conversation, connector::EventKind::status, "read");
+        outbound::pass_on_read(context_.outbound, principal.business, **target);
         held->ack.send(success());
       })) {
     held->ack.send(failure("BUSY", "try again"));

@@ -105,8 +105,6 @@ class Live final : public realtime::App {
                        domain::ConversationId conversation) const;
   void says_typing(const Principal& principal, domain::ConversationId conversation,
                    const std::string& except, bool is_typing, const std::string& thread);
-  void pass_on(store::Session& db, domain::BusinessId business, domain::ConversationId conversation,
-               connector::EventKind kind, const std::string& state);
 
   // What is told to rooms here and, where it is in no log, on the other gateways.
   void say(std::vector<std::string> rooms, const char* event, std::string payload,
