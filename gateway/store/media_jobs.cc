@@ -78,19 +78,7 @@ Result<std::optional<LoadedMedia>> load_media(Session& db, const MediaLease& lea
   file.left_ms = rows->integer(0, column++);
   file.is_deleted = rows->boolean(0, column++);
   file.channel_id = rows->id<domain::ChannelId>(0, column++);
-  if (!rows->is_null(0, column)) {
-    SealedChannel channel;
-    channel.id = rows->id<domain::ChannelId>(0, column++);
-    channel.type = rows->text(0, column++);
-    channel.config = rows->bytes(0, column++);
-    channel.secret = rows->bytes(0, column++);
-    channel.state = rows->bytes(0, column++);
-    channel.is_active = rows->boolean(0, column++);
-    channel.registration = static_cast<domain::RegistrationState>(rows->integer(0, column++));
-    channel.registration_error = rows->text(0, column++);
-    channel.revision = static_cast<int>(rows->integer(0, column++));
-    file.channel = std::move(channel);
-  }
+  file.channel = read_sealed_channel(*rows, 0, column);
   return std::optional<LoadedMedia>(std::move(file));
 }
 

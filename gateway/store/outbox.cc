@@ -15,6 +15,21 @@ Param json_or_null(const std::optional<std::string>& json) {
 
 }  // namespace
 
+std::optional<SealedChannel> read_sealed_channel(const Rows& rows, int row, int column) {
+  if (rows.is_null(row, column)) return std::nullopt;
+  SealedChannel channel;
+  channel.id = rows.id<domain::ChannelId>(row, column++);
+  channel.type = rows.text(row, column++);
+  channel.config = rows.bytes(row, column++);
+  channel.secret = rows.bytes(row, column++);
+  channel.state = rows.bytes(row, column++);
+  channel.is_active = rows.boolean(row, column++);
+  channel.registration = static_cast<domain::RegistrationState>(rows.integer(row, column++));
+  channel.registration_error = rows.text(row, column++);
+  channel.revision = static_cast<int>(rows.integer(row, column));
+  return channel;
+}
+
 Result<std::vector<Lane>> claim_lanes(Session& db, const ClaimOptions& options) {
   static constexpr const char* kClaim =
       "select lane_tenant, lane_conversation, lane_fence from claim_lanes($1, $2, $3, $4)";
@@ -113,19 +128,7 @@ Result<std::optional<Head>> load_head(Session& db, const Lane& lane,
   head.last_remote_id = rows->text(0, column++);
   head.last_sent_ms = rows->integer(0, column++);
   head.last_metadata = rows->text(0, column++);
-  if (!rows->is_null(0, column)) {
-    SealedChannel channel;
-    channel.id = rows->id<domain::ChannelId>(0, column++);
-    channel.type = rows->text(0, column++);
-    channel.config = rows->bytes(0, column++);
-    channel.secret = rows->bytes(0, column++);
-    channel.state = rows->bytes(0, column++);
-    channel.is_active = rows->boolean(0, column++);
-    channel.registration = static_cast<domain::RegistrationState>(rows->integer(0, column++));
-    channel.registration_error = rows->text(0, column++);
-    channel.revision = static_cast<int>(rows->integer(0, column++));
-    head.channel = std::move(channel);
-  }
+  head.channel = read_sealed_channel(*rows, 0, column);
   return std::optional<Head>(std::move(head));
 }
 

@@ -45,6 +45,9 @@ struct SealedChannel {
   domain::RegistrationState registration = domain::RegistrationState::pending;
   std::string registration_error;
 };
+// The nine columns from `column` on: id, type, config, secret, state, is_active, registration
+// state, its error, revision. Absent where the id is null: the channel was removed.
+std::optional<SealedChannel> read_sealed_channel(const Rows& rows, int row, int column);
 
 // The first unsent message of a lane with all that sending it needs.
 struct Head {
