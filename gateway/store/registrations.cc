@@ -59,7 +59,7 @@ Result<std::optional<LoadedJob>> load_job(Session& db, const Job& job) {
       " case when j.operation = 2 then j.secret_sealed else c.secret_sealed end,"
       " case when j.operation = 2 then j.state_sealed else c.state_sealed end,"
       " coalesce(c.is_active, false), coalesce(c.registration_state, 0),"
-      " coalesce(c.registration_error, '')"
+      " coalesce(c.registration_error, ''), coalesce(c.revision, 0)"
       " from registration_job j"
       " left join channel c on c.tenant_id = j.tenant_id and c.id = j.channel_id"
       " where j.tenant_id = $1 and j.channel_id = $2 and j.seq = $3 and j.fence = $4";
@@ -74,18 +74,7 @@ Result<std::optional<LoadedJob>> load_job(Session& db, const Job& job) {
   loaded.left_ms = rows->integer(0, 3);
   loaded.transcript = rows->bytes(0, 4);
   loaded.webhook_url = rows->text(0, 5);
-  if (!rows->is_null(0, 6)) {
-    SealedChannel channel;
-    channel.id = rows->id<domain::ChannelId>(0, 6);
-    channel.type = rows->text(0, 7);
-    channel.config = rows->bytes(0, 8);
-    channel.secret = rows->bytes(0, 9);
-    channel.state = rows->bytes(0, 10);
-    channel.is_active = rows->boolean(0, 11);
-    channel.registration = static_cast<domain::RegistrationState>(rows->integer(0, 12));
-    channel.registration_error = rows->text(0, 13);
-    loaded.channel = std::move(channel);
-  }
+  loaded.channel = read_sealed_channel(*rows, 0, 6);
   return std::optional<LoadedJob>(std::move(loaded));
 }
 
@@ -262,23 +251,13 @@ Result<std::optional<RegistrationRow>> registration_of(Session& db, domain::Busi
 Result<std::optional<SealedChannel>> sealed_channel(Session& db, domain::BusinessId tenant,
                                                     domain::ChannelId channel) {
   static constexpr const char* kSelect =
-      "select c.type, c.config_sealed, c.secret_sealed, c.state_sealed, c.is_active,"
+      "select c.id, c.type, c.config_sealed, c.secret_sealed, c.state_sealed, c.is_active,"
       " c.registration_state, coalesce(c.registration_error, ''), c.revision"
       " from channel c where c.tenant_id = $1 and c.id = $2";
   auto rows = db.run(Scope::of(tenant), Query{kSelect, {tenant, channel}});
   if (!rows) return std::move(rows).error();
   if (rows->empty()) return std::optional<SealedChannel>();
-  SealedChannel found;
-  found.id = channel;
-  found.type = rows->text(0, 0);
-  found.config = rows->bytes(0, 1);
-  found.secret = rows->bytes(0, 2);
-  found.state = rows->bytes(0, 3);
-  found.is_active = rows->boolean(0, 4);
-  found.registration = static_cast<domain::RegistrationState>(rows->integer(0, 5));
-  found.registration_error = rows->text(0, 6);
-  found.revision = static_cast<int>(rows->integer(0, 7));
-  return std::optional<SealedChannel>(std::move(found));
+  return read_sealed_channel(*rows, 0, 0);
 }
 
 Result<bool> save_state(Session& db, domain::BusinessId tenant, domain::ChannelId channel,

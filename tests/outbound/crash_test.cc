@@ -1,11 +1,6 @@
 // R13, R14, R18: whatever breaks, each accepted message ends in exactly one terminal state, a
 // platform without idempotency key gets it at most once unless it provably had not arrived, and a
 // conversation's messages arrive in order. Gateways are killed while a platform fails at random.
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -14,51 +9,11 @@
 #include <set>
 #include <string>
 
+#include "tests/outbound/gateway_process.h"
 #include "tests/outbound/world.h"
 
 using namespace test_outbound;
 using Fault = test_support::HttpAnswer::Fault;
-
-namespace {
-
-class Gateway {
- public:
-  Gateway(const std::string& conninfo, const std::string& keys, const std::string& origin) {
-    int to_child[2];
-    int from_child[2];
-    if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0) std::abort();
-    const char* const arguments[] = {OUTBOUND_GATEWAY, conninfo.c_str(), keys.c_str(),
-                                     origin.c_str(), nullptr};
-    pid_ = fork();
-    if (pid_ == 0) {
-      dup2(to_child[0], STDIN_FILENO);
-      dup2(from_child[1], STDOUT_FILENO);
-      execv(OUTBOUND_GATEWAY, const_cast<char* const*>(arguments));
-      _exit(127);
-    }
-    close(to_child[0]);
-    close(from_child[1]);
-    input_ = to_child[1];
-    output_ = from_child[0];
-  }
-  ~Gateway() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    close(input_);
-    close(output_);
-  }
-  bool ready() const {
-    char line[6] = {};
-    return read(output_, line, sizeof line) > 0;
-  }
-
- private:
-  pid_t pid_ = -1;
-  int input_ = -1;
-  int output_ = -1;
-};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(crash)
 
@@ -119,7 +74,7 @@ BOOST_AUTO_TEST_CASE(r13_r14_r18_hold_while_gateways_are_killed_and_the_platform
   const std::string conninfo = world.db.gateway_options().conninfo.reveal();
   const std::string keys = (world.folder.path() / "keys").string();
   const auto start = [&] {
-    auto gateway = std::make_unique<Gateway>(conninfo, keys, world.platform.origin());
+    auto gateway = std::make_unique<GatewayProcess>(conninfo, keys, world.platform.origin());
     BOOST_TEST_REQUIRE(gateway->ready());
     return gateway;
   };

@@ -1,19 +1,13 @@
 // Fetching files from a platform of the test's own, over real sockets and a real Postgres.
 #include "gateway/outbound/media_fetcher.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
-#include <fstream>
 #include <map>
 #include <string>
 
 #include "connectors/sdk/json.h"
+#include "tests/outbound/gateway_process.h"
 #include "tests/outbound/world.h"
 
 using namespace test_outbound;
@@ -98,49 +92,6 @@ struct Fixture : World {
     return value("select coalesce((attachments -> 0) ->> '" + member +
                  "', 'null') from message where remote_id = '" + id.text() + "'");
   }
-};
-
-class Gateway {
- public:
-  Gateway(const std::string& conninfo, const std::string& keys, const std::string& origin) {
-    int to_child[2];
-    int from_child[2];
-    if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0) std::abort();
-    const char* const arguments[] = {MEDIA_GATEWAY, conninfo.c_str(), keys.c_str(), origin.c_str(),
-                                     nullptr};
-    pid_ = fork();
-    if (pid_ == 0) {
-      dup2(to_child[0], STDIN_FILENO);
-      dup2(from_child[1], STDOUT_FILENO);
-      execv(MEDIA_GATEWAY, const_cast<char* const*>(arguments));
-      _exit(127);
-    }
-    close(to_child[0]);
-    close(from_child[1]);
-    input_ = to_child[1];
-    output_ = from_child[0];
-    char line[6] = {};
-    BOOST_TEST_REQUIRE(read(output_, line, sizeof line) > 0);
-  }
-  ~Gateway() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    close(input_);
-    close(output_);
-  }
-  // The most memory it ever had resident.
-  std::size_t peak_mib() const {
-    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with("VmHWM:")) return std::stoul(line.substr(6)) / 1024;
-    }
-    return 0;
-  }
-
- private:
-  pid_t pid_ = -1;
-  int input_ = -1;
-  int output_ = -1;
 };
 
 }  // namespace
@@ -511,13 +462,15 @@ BOOST_AUTO_TEST_CASE(a_gateway_killed_in_mid_fetch_leaves_nothing_behind_but_tim
   const std::string conninfo = db.gateway_options().conninfo.reveal();
   const std::string keys = (folder.path() / "keys").string();
   {
-    const Gateway victim(conninfo, keys, platform.origin());
+    const GatewayProcess victim(conninfo, keys, platform.origin(), GatewayProcess::Fetches::media);
+    BOOST_TEST_REQUIRE(victim.ready());
     BOOST_TEST_REQUIRE(eventually([&] { return asked == 1; }));
   }
   BOOST_TEST(row(id, "lease_owner is not null") == "true");
   BOOST_TEST(row(id, "attempt") == "1");
   hangs = false;
-  const Gateway heir(conninfo, keys, platform.origin());
+  const GatewayProcess heir(conninfo, keys, platform.origin(), GatewayProcess::Fetches::media);
+  BOOST_TEST_REQUIRE(heir.ready());
   BOOST_TEST(is_ready(id));
   BOOST_TEST(row(id, "attempt") == "2");
   BOOST_TEST(asked == 2);
@@ -532,8 +485,10 @@ BOOST_AUTO_TEST_CASE(large_files_at_once_are_bounded_in_memory) {
     const auto of = make_business();
     pending(of, make_channel(of, "1", "mediafake"), "at:/f");
   }
-  const Gateway gateway(db.gateway_options().conninfo.reveal(), (folder.path() / "keys").string(),
-                        platform.origin());
+  const GatewayProcess gateway(db.gateway_options().conninfo.reveal(),
+                               (folder.path() / "keys").string(), platform.origin(),
+                               GatewayProcess::Fetches::media);
+  BOOST_TEST_REQUIRE(gateway.ready());
   const std::size_t before = gateway.peak_mib();
   const auto all_are_ready = [&] {
     hurry_media();
