@@ -46,6 +46,8 @@ constexpr std::array<TextField, 17> kTexts = {{
     {"pipelineStage", Kind::line, 200, false, false},
     {"initialStage", Kind::line, 200, true, false},
 }};
+// The second is what visitors are told of an agent (store::shown_sender_names).
+constexpr std::array<std::string_view, 2> kBooleans = {"isAutopilot", "showSenderNameInWebchat"};
 constexpr std::size_t kMaxDomains = 100;
 constexpr std::size_t kMaxIconBytes = 1u << 20;
 // Answered and not to be set, as documented.
@@ -146,8 +148,8 @@ Request read_request(Fields& fields, bool is_new) {
     }
     if (const auto text = read_text(fields, field)) kept.member(field.name, *text);
   }
-  if (const auto value = fields.maybe_boolean("isAutopilot")) {
-    kept.member("isAutopilot", *value);
+  for (const auto name : kBooleans) {
+    if (const auto value = fields.maybe_boolean(name)) kept.member(name, *value);
   }
   request.change.fields = kept.end().take();
   request.change.is_enabled = fields.maybe_boolean("isEnabled");
@@ -218,9 +220,9 @@ void write_webchat(sdk::json::Writer& out, const ApiContext& context,
   for (const auto& field : kTexts) out.member(field.name, kept[field.name].text());
   out.member("icon", icon_url(context, webchat)).key("allowedDomains").array();
   for (const auto& domain : webchat.allowed_domains) out.value(domain);
-  out.end()
-      .member("isAutopilot", kept["isAutopilot"].boolean().value_or(false))
-      .member("isEnabled", webchat.is_enabled)
+  out.end();
+  for (const auto name : kBooleans) out.member(name, kept[name].boolean().value_or(false));
+  out.member("isEnabled", webchat.is_enabled)
       .member("position", kPosition)
       .member("offsetX", kOffset)
       .member("offsetY", kOffset)

@@ -91,6 +91,42 @@ std::string name_of(const Visitor& visitor) {
   return visitor.name.value_or("Visitor " + visitor.id.text().substr(0, 4));
 }
 
+// Absent: no agent wrote any of them.
+std::optional<Query> sender_names_query(domain::BusinessId business,
+                                        std::span<const Message> messages) {
+  static constexpr const char* kSelect =
+      "select n.message_id, p.full_name"
+      " from unnest($2::uuid[], $3::uuid[], $4::uuid[]) n(message_id, conversation_id, sender_id)"
+      " join conversation c on c.tenant_id = $1 and c.id = n.conversation_id"
+      // Threads of other channels are no UUIDs.
+      " join visitor v on v.tenant_id = $1 and v.id ="
+      "  case when c.remote_thread ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
+      "  then c.remote_thread::uuid end"
+      " left join widget w on w.tenant_id = $1 and w.id::text = v.embed_id"
+      " left join webchat e on e.tenant_id = $1 and e.id = v.embed_id"
+      " join member_names($4::uuid[]) p on p.user_id = n.sender_id"
+      " where coalesce(w.config -> 'show_agent_names', e.fields -> 'showSenderNameInWebchat')"
+      "  = 'true'::jsonb";
+  std::vector<Uuid> ids, conversations, senders;
+  for (const auto& message : messages) {
+    if (message.sender_type != domain::SenderType::agent || !message.sender) continue;
+    ids.push_back(message.position.id.get());
+    conversations.push_back(message.conversation.get());
+    senders.push_back(*message.sender);
+  }
+  if (ids.empty()) return std::nullopt;
+  return Query{kSelect, {business, ids, conversations, senders}};
+}
+
+Result<SenderNames> read_sender_names(Result<Rows> rows) {
+  if (!rows) return std::move(rows).error();
+  SenderNames names;
+  for (int row = 0; row < rows->size(); ++row) {
+    names.emplace(rows->id<domain::MessageId>(row, 0), rows->text(row, 1));
+  }
+  return names;
+}
+
 Result<> describe_contact(Transaction& transaction, domain::BusinessId business,
                           domain::ContactId contact, const Visitor& visitor) {
   static constexpr const char* kDescribe =
@@ -145,6 +181,20 @@ Result<bool> is_online(Session& db, domain::BusinessId business) {
   auto rows = db.run(Scope::of(business), Query{kSelect, {business}});
   if (!rows) return std::move(rows).error();
   return rows->boolean(0, 0);
+}
+
+Result<SenderNames> shown_sender_names(Session& db, domain::BusinessId business,
+                                       std::span<const Message> messages) {
+  auto query = sender_names_query(business, messages);
+  if (!query) return SenderNames();
+  return read_sender_names(db.run(Scope::of(business), *std::move(query)));
+}
+
+Result<SenderNames> shown_sender_names(Transaction& transaction, domain::BusinessId business,
+                                       std::span<const Message> messages) {
+  auto query = sender_names_query(business, messages);
+  if (!query) return SenderNames();
+  return read_sender_names(transaction.run(*std::move(query)));
 }
 
 Result<bool> put_embed_secret(Session& db, domain::BusinessId business,

@@ -5,6 +5,7 @@
 #define GATEWAY_STORE_VISITORS_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -50,6 +51,13 @@ Result<bool> put_embed_secret(Session& db, domain::BusinessId business,
                               const domain::EmbedId& embed, const SealedSecret& secret);
 Result<std::optional<SealedSecret>> find_embed_secret(Session& db, domain::BusinessId business,
                                                       const domain::EmbedId& embed);
+
+// Names of the agents who wrote messages, by message, where the visitor's embed shows them.
+using SenderNames = std::map<domain::MessageId, std::string>;
+Result<SenderNames> shown_sender_names(Session& db, domain::BusinessId business,
+                                       std::span<const Message> messages);
+Result<SenderNames> shown_sender_names(Transaction& transaction, domain::BusinessId business,
+                                       std::span<const Message> messages);
 
 // Visitors ---------------------------------------------------------------------------------------
 

@@ -64,29 +64,35 @@ bool is_for_visitors(const store::Message& message) {
 }
 
 MessageViews::MessageViews(const store::MediaUrls& urls, std::int64_t now_ms,
-                           domain::BusinessId business, std::vector<store::Media> files)
-    : urls_(urls), now_ms_(now_ms), business_(business) {
+                           domain::BusinessId business, std::vector<store::Media> files,
+                           store::SenderNames names)
+    : urls_(urls), now_ms_(now_ms), business_(business), names_(std::move(names)) {
   for (auto& file : files) files_.emplace(file.id, std::move(file));
 }
 
 Result<MessageViews> MessageViews::of(const store::MediaUrls& urls, std::int64_t now_ms,
                                       store::Session& db, domain::BusinessId business,
                                       std::span<const store::Message> messages) {
-  const auto ids = files_of(messages);
-  if (ids.empty()) return MessageViews(urls, now_ms, business, {});
-  auto files = store::media_of(db, business, ids);
-  if (!files) return std::move(files).error();
-  return MessageViews(urls, now_ms, business, *std::move(files));
+  return read_views(urls, now_ms, db, business, messages);
 }
 
 Result<MessageViews> MessageViews::of(const store::MediaUrls& urls, std::int64_t now_ms,
                                       store::Transaction& transaction, domain::BusinessId business,
                                       std::span<const store::Message> messages) {
+  return read_views(urls, now_ms, transaction, business, messages);
+}
+
+template <class Database>
+Result<MessageViews> MessageViews::read_views(const store::MediaUrls& urls, std::int64_t now_ms,
+                                              Database& db, domain::BusinessId business,
+                                              std::span<const store::Message> messages) {
+  auto names = store::shown_sender_names(db, business, messages);
+  if (!names) return std::move(names).error();
   const auto ids = files_of(messages);
-  if (ids.empty()) return MessageViews(urls, now_ms, business, {});
-  auto files = store::media_of(transaction, business, ids);
+  if (ids.empty()) return MessageViews(urls, now_ms, business, {}, *std::move(names));
+  auto files = store::media_of(db, business, ids);
   if (!files) return std::move(files).error();
-  return MessageViews(urls, now_ms, business, *std::move(files));
+  return MessageViews(urls, now_ms, business, *std::move(files), *std::move(names));
 }
 
 void MessageViews::write_attachment(sdk::json::Writer& out, Value attachment) const {
@@ -126,8 +132,10 @@ std::string MessageViews::json(const store::Message& message) const {
       .member("id", message.position.id.text())
       .member("conversation_id", message.conversation.text())
       .member("content", message.deleted_ms ? std::string() : message.content)
-      .member("sender_type", domain::to_string(message.sender_type))
-      .member("created_at", iso8601(message.position.sort_us / 1000))
+      .member("sender_type", domain::to_string(message.sender_type));
+  const auto name = names_.find(message.position.id);
+  if (name != names_.end()) out.member("sender_name", name->second);
+  out.member("created_at", iso8601(message.position.sort_us / 1000))
       .member("status", status_of(message))
       .key("attachments")
       .array();

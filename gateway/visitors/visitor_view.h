@@ -1,5 +1,6 @@
 // What a visitor is shown of a conversation: a list of what may be said, not the agents' view with
-// things left out. No ids of agents, no notes, no metadata, no other people.
+// things left out. No ids of agents, no notes, no metadata, no other people; agents' names only
+// where the embed shows them.
 //
 // Values of one request, on its thread.
 #ifndef GATEWAY_VISITORS_VISITOR_VIEW_H_
@@ -15,6 +16,7 @@
 #include "gateway/store/conversations.h"
 #include "gateway/store/media.h"
 #include "gateway/store/media_url.h"
+#include "gateway/store/visitors.h"
 
 namespace gateway::visitors {
 
@@ -34,13 +36,18 @@ class MessageViews {
 
  private:
   MessageViews(const store::MediaUrls& urls, std::int64_t now_ms, domain::BusinessId business,
-               std::vector<store::Media> files);
+               std::vector<store::Media> files, store::SenderNames names);
+  template <class Database>
+  static Result<MessageViews> read_views(const store::MediaUrls& urls, std::int64_t now_ms,
+                                         Database& db, domain::BusinessId business,
+                                         std::span<const store::Message> messages);
   void write_attachment(sdk::json::Writer& out, sdk::json::Value attachment) const;
 
   const store::MediaUrls& urls_;
   std::int64_t now_ms_;
   domain::BusinessId business_;
   std::map<Uuid, store::Media> files_;
+  store::SenderNames names_;
 };
 
 // The rating as agents and visitors see it.

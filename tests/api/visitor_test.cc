@@ -560,6 +560,52 @@ BOOST_AUTO_TEST_CASE(a_visitor_sees_the_answers_and_nothing_that_is_for_agents) 
   BOOST_TEST(later["messages"].at(0)["deleted_at"].is_string());
 }
 
+BOOST_AUTO_TEST_CASE(agents_names_are_shown_where_the_embed_says_so_and_nowhere_else) {
+  const auto bob = member(ada, Role::agent);
+  const auto answered_by_bob = [&](const Visitor& who) {
+    const auto conversation = say(who, "hello").text("conversation_id");
+    const auto sent = call("POST", "/api/v1/conversations/" + conversation + "/messages", bob.token,
+                           R"({"content":"Hi"})");
+    BOOST_TEST_REQUIRE(sent.status == 201, sent.body);
+  };
+  const auto shown_to = [&](const Visitor& who, const std::string& embed) {
+    const auto seen = call("GET", path("conversation", embed), who.token);
+    BOOST_TEST_REQUIRE(seen.status == 200, seen.body);
+    BOOST_TEST(seen["messages"].at(0)["sender_name"].text_or("-") == "-");
+    return std::string(seen["messages"].at(1)["sender_name"].text_or("-"));
+  };
+  const auto update = [&](const std::string& config) {
+    const auto done =
+        call("PUT", "/api/v1/widget/update/" + acme, ada.token, "{\"config\":" + config + "}");
+    BOOST_TEST_REQUIRE(done.status == 200, done.body);
+  };
+  const auto who = visitor();
+  answered_by_bob(who);
+  BOOST_TEST(shown_to(who, acme) == "-");
+  update(R"({"show_agent_names":"true"})");
+  BOOST_TEST(shown_to(who, acme) == "-");
+  update(R"({"show_agent_names":true})");
+  const auto name = value("select full_name from app_user where id = '" + bob.id.text() + "'");
+  BOOST_TEST(shown_to(who, acme) == name);
+
+  const auto chat = webchat("[]");
+  const auto guest = visitor(chat);
+  const auto wrote = call("POST", path("messages", chat), guest.token, R"({"content":"hello"})");
+  BOOST_TEST_REQUIRE(wrote.status == 201, wrote.body);
+  answer(wrote.text("conversation_id"), "Hi");
+  BOOST_TEST(shown_to(guest, chat) == "-");
+  const auto done =
+      call("PUT", "/api/webchats/" + chat, ada.token, R"({"showSenderNameInWebchat":true})");
+  BOOST_TEST_REQUIRE(done.status == 200, done.body);
+  BOOST_TEST(shown_to(guest, chat) ==
+             value("select full_name from app_user where id = '" + ada.id.text() + "'"));
+
+  // Who no longer works there is nobody the business names.
+  value("with d as (delete from membership where user_id = '" + bob.id.text() +
+        "' returning 1) select 1");
+  BOOST_TEST(shown_to(who, acme) == "-");
+}
+
 BOOST_AUTO_TEST_CASE(earlier_messages_come_by_link_and_by_a_messages_id) {
   const auto who = visitor();
   std::vector<std::string> said;

@@ -153,7 +153,8 @@ BOOST_AUTO_TEST_CASE(every_field_of_the_page_can_be_set) {
     BOOST_TEST(wrong.status == 400, name);
     BOOST_TEST(wrong["errors"].at(0)["field"].text_or("") == name);
   }
-  for (const char* name : {"isAutopilot", "isEnabled"}) {
+  for (const char* name : {"isAutopilot", "isEnabled", "showSenderNameInWebchat"}) {
+    BOOST_TEST(put(id, "{\""s + name + "\":true}")["data"][name].boolean().value(), name);
     BOOST_TEST(!put(id, "{\""s + name + "\":false}")["data"][name].boolean().value(), name);
     BOOST_TEST(put(id, "{\""s + name + "\":\"no\"}").status == 400, name);
   }
