@@ -50,7 +50,11 @@ bool set_option(gateway::http::ServerOptions& options, std::string_view name, un
 int main(int argc, char** argv) {
   gateway::http::ServerOptions options;
   std::string port_file;
-  for (int i = 1; i + 1 < argc; i += 2) {
+  for (int i = 1; i < argc; i += 2) {
+    if (i + 1 == argc) {
+      std::fprintf(stderr, "%s: no option, or one without a value\n", argv[i]);
+      return 2;
+    }
     if (std::string_view(argv[i]) == "--port-file") {
       port_file = argv[i + 1];
     } else if (!set_option(options, argv[i], std::strtoul(argv[i + 1], nullptr, 10))) {
