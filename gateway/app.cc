@@ -96,6 +96,9 @@ class Front final : public http::App {
     if (is_live(request)) return live_.handle(std::move(request), std::move(reply));
     api_.handle(std::move(request), std::move(reply));
   }
+  http::Headers refusal_headers(const http::Request& head) override {
+    return is_live(head) ? live_.refusal_headers(head) : api_.refusal_headers(head);
+  }
   bool takes_upgrade(const http::Request& head) override {
     return is_live(head) && live_.takes_upgrade(head);
   }
@@ -348,7 +351,10 @@ struct App::Graph {
     batcher.emplace(std::move(ingest), clock, ids, metrics);
     document_source.emplace(*dispatcher);
     documents.emplace(*document_source, clock);
-    receiver.emplace(*hooks, *batcher, &*documents, clock, ids, metrics);
+    receiver.emplace(*hooks, *batcher, &*documents, clock, ids, metrics,
+                     [this](auto business, auto channel, const connector::Event& event) {
+                       if (auto* told = bell.load()) told->contact_types(business, channel, event);
+                     });
 
     api_workers.emplace("api", kApiThreads, kApiQueue, writing_sessions("api"));
     password_workers.emplace("passwords", kPasswordThreads, kPasswordQueue, sessions("passwords"));
@@ -376,11 +382,16 @@ struct App::Graph {
                      .trusted_proxies = *proxies,
                      .expose_channel_secrets = settings.expose_channel_secrets},
         .deployment = deployment_of(settings),
-        .typing = [this](auto business, auto conversation, auto agent, bool is_typing) {
-          if (auto* told = bell.load()) {
-            told->agent_types(business, conversation, agent, is_typing);
-          }
-        }});
+        .typing =
+            [this](auto business, auto conversation, auto agent, bool is_typing) {
+              if (auto* told = bell.load()) {
+                told->agent_types(business, conversation, agent, is_typing);
+              }
+            },
+        .status_changed =
+            [this](store::Session& db, const store::Presence& who, std::string_view status) {
+              if (auto* told = bell.load()) told->status_changed(db, who, status);
+            }});
     auto node = auth::random_bytes(6);
     if (!node) return std::move(node).error();
     live.emplace(

@@ -6,6 +6,7 @@
 #include "connectors/sdk/crypto.h"
 #include "connectors/sdk/text.h"
 #include "gateway/api/conversations_api.h"
+#include "gateway/api/cors.h"
 #include "gateway/api/routes.h"
 #include "gateway/base/log.h"
 
@@ -148,6 +149,13 @@ void Api::handle(http::Request&& request, http::Reply&& reply) {
   }
   call->params = std::move(match.params);
   dispatch(call, match.route);
+}
+
+http::Headers Api::refusal_headers(const http::Request& head) {
+  const auto match = router_.match(head.method, head.path);
+  if (match.kind != Match::Kind::found) return {};
+  return cors_headers(routes()[match.route], head.header("origin"),
+                      context_->settings.cors_origins);
 }
 
 void Api::deliver(const Match& match, http::Request&& request, http::Reply&& reply) {

@@ -23,6 +23,7 @@ class Api final : public http::App {
 
   std::size_t body_limit(const http::Request& head) override;
   void handle(http::Request&& request, http::Reply&& reply) override;
+  http::Headers refusal_headers(const http::Request& head) override;
 
   // A message as agents see it, JSON. Blocks on the database.
   Result<std::string> shown_message(store::Session& db, domain::BusinessId business,

@@ -1,14 +1,12 @@
 #include "gateway/api/call.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "gateway/api/cors.h"
 #include "gateway/base/log.h"
 
 namespace gateway::api {
 namespace {
-
-constexpr std::string_view kExposed = "X-Request-Id, Retry-After, Link, Idempotent-Replayed";
 
 void record(const RouteMetrics& metrics, int status, std::int64_t ms) {
   if (auto* counter = metrics.by_class[status / 100]) counter->add();
@@ -36,7 +34,12 @@ void Call::answer(Answer&& answer) {
     log::error("api", "a request was answered twice", {{"request_id", request_id_}});
     return;
   }
-  add_cors(answer);
+  if (route != nullptr) {
+    for (auto& header :
+         cors_headers(*route, request_.header("origin"), context_->settings.cors_origins)) {
+      answer.headers.push_back(std::move(header));
+    }
+  }
   if (route != nullptr && route->access != Access::open) {
     answer.headers.emplace_back("Cache-Control", "no-store");
   }
@@ -59,28 +62,6 @@ void Call::answer(Answer&& answer) {
                 {"client", address_}});
   }
   reply_.send(std::move(response));
-}
-
-void Call::add_cors(Answer& answer) const {
-  if (route == nullptr || route->origins == Origins::none) return;
-  if (route->origins == Origins::any) {
-    answer.headers.emplace_back("Access-Control-Allow-Origin", "*");
-    answer.headers.emplace_back("Access-Control-Expose-Headers", kExposed);
-    return;
-  }
-  // The answer differs by origin even where this request names none.
-  answer.headers.emplace_back("Vary", "Origin");
-  const auto origin = request_.header("origin");
-  if (origin.empty()) return;
-  const auto& listed = context_->settings.cors_origins;
-  if (std::find(listed.begin(), listed.end(), "*") != listed.end()) {
-    answer.headers.emplace_back("Access-Control-Allow-Origin", "*");
-  } else if (std::find(listed.begin(), listed.end(), origin) != listed.end()) {
-    answer.headers.emplace_back("Access-Control-Allow-Origin", origin);
-  } else {
-    return;
-  }
-  answer.headers.emplace_back("Access-Control-Expose-Headers", kExposed);
 }
 
 }  // namespace gateway::api

@@ -51,7 +51,6 @@ class Call {
   std::optional<auth::VisitorClaims> visitor;  // on routes of Access::visitor always
 
  private:
-  void add_cors(Answer& answer) const;
   // Kept alive: a job may still wait when the Api itself is gone.
   const std::shared_ptr<const ApiContext> context_;
   const http::Request request_;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/api/byte_budget.h"
@@ -23,6 +24,7 @@
 #include "gateway/inbound/receiver.h"
 #include "gateway/outbound/outbound.h"
 #include "gateway/plugins/connector.h"
+#include "gateway/store/live.h"
 #include "gateway/store/media_url.h"
 #include "gateway/store/vault.h"
 #include "gateway/store/workers.h"
@@ -63,6 +65,8 @@ struct ApiContext {
   plugins::Deployment deployment;
   // An agent types; for live clients. Any thread, does not wait; empty: there are none.
   std::function<void(domain::BusinessId, domain::ConversationId, domain::UserId, bool)> typing;
+  // An agent's status is another one, and committed; likewise, on the worker's thread.
+  std::function<void(store::Session&, const store::Presence&, std::string_view)> status_changed;
   // Of files on their way to clients, however slowly those read.
   std::shared_ptr<ByteBudget> media_bytes = std::make_shared<ByteBudget>(128u << 20);
 };

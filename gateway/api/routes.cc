@@ -9,6 +9,7 @@
 #include "gateway/api/health_api.h"
 #include "gateway/api/media_api.h"
 #include "gateway/api/script_api.h"
+#include "gateway/api/team_api.h"
 #include "gateway/api/upload_form.h"
 #include "gateway/api/visitor_api.h"
 #include "gateway/api/webchats_api.h"
@@ -99,6 +100,9 @@ constexpr Entry kTable[] = {
     {{"PUT", "/api/v1/conversations/{conversation_id}/resolve", "resolveConversation", kUser, kWorkers, kListed}, now<resolve_conversation>},
     {{"PUT", "/api/v1/conversations/{conversation_id}/close", "closeConversation", kUser, kWorkers, kListed}, now<close_conversation>},
     {{"PUT", "/api/v1/conversations/{conversation_id}/assign/{agent_id}", "assignConversation", kUser, kWorkers, kListed}, now<assign_conversation>},
+    {{"POST", "/api/v1/conversations/{conversation_id}/revoke-visitor", "revokeVisitor", kUser, kWorkers, kListed}, now<revoke_visitor>},
+
+    {{"PATCH", "/api/v1/team/status", "setOwnStatus", kUser, kWorkers, kListed}, now<set_own_status>},
 
     {{"GET", "/api/v1/media/{media_id}/{file_name}", "readMedia", kOpen, kReactor, kAny}, later_on_reactor<show_media>},
 

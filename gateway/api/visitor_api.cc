@@ -14,6 +14,7 @@
 #include "gateway/api/host_name.h"
 #include "gateway/api/upload_form.h"
 #include "gateway/api/webchats_api.h"
+#include "gateway/store/signals.h"
 #include "gateway/store/webchats.h"
 #include "gateway/store/widgets.h"
 #include "gateway/visitors/visitor_view.h"
@@ -493,6 +494,25 @@ Answer upload_attachment(const ApiContext& context, store::Session& db, const Ca
     return *std::move(refusal);
   }
   return created(attachment_json(upload));
+}
+
+Answer revoke_visitor(const ApiContext&, store::Session& db, const Call& call) {
+  const auto& identity = *call.identity;
+  if (!identity.business) return refused(Errc::not_found, "Business not found");
+  if (identity.role == store::Role::agent) {
+    return refused(Errc::forbidden, "Only the owner and admins revoke visitors");
+  }
+  const auto nobody =
+      refused(Errc::not_found, "There is no such conversation with a visitor of a page");
+  const auto id = domain::ConversationId::parse(call.params["conversation_id"]);
+  if (!id) return nobody;
+  auto target = store::signal_target(db, *identity.business, *id);
+  if (!target) return failed(target.error(), "api");
+  const auto visitor = *target ? Uuid::parse((*target)->thread) : std::nullopt;
+  if (!visitor) return nobody;
+  auto revoked = store::revoke_visitor(db, *identity.business, *visitor);
+  if (!revoked) return failed(revoked.error(), "api");
+  return *revoked ? no_content() : nobody;
 }
 
 Answer mint_identity_secret(const ApiContext& context, store::Session& db, const Call& call) {

@@ -20,6 +20,8 @@ Answer read_as_visitor(const ApiContext& context, store::Session& db, const Call
 Answer rate_as_visitor(const ApiContext& context, store::Session& db, const Call& call);
 // The documented upload of Tether's webchats: with anybody's token, or with none.
 Answer upload_attachment(const ApiContext& context, store::Session& db, const Call& call);
+// Agents': the visitor of a conversation is somebody new from now on.
+Answer revoke_visitor(const ApiContext& context, store::Session& db, const Call& call);
 // The owner's.
 Answer mint_identity_secret(const ApiContext& context, store::Session& db, const Call& call);
 

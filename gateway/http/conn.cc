@@ -203,6 +203,7 @@ void Conn::take_step(Framer::Step step, std::string_view& bytes) {
 }
 
 void Conn::on_head(std::string_view rest) {
+  head_came_ = true;
   std::size_t limit = 0;
   try {
     limit = shard_->edge().app.body_limit(framer_.request());
@@ -227,6 +228,7 @@ void Conn::on_request(std::string_view& rest) {
   keep_alive_ = framer_.keep_alive();
   head_only_ = request.method == "HEAD";
   request_bytes_ = framer_.buffered();
+  head_came_ = true;
   if (!recharge()) return refuse(503, "The server is busy.", Refused::busy);
   if (framer_.is_websocket()) {
     bool taken = false;
@@ -265,7 +267,19 @@ void Conn::refuse(int status, std::string_view detail, Refused reason) {
   shard_->edge().instruments.count_refusal(reason);
   keep_alive_ = false;
   head_only_ = framer_.request().method == "HEAD";
-  send_response(failure(status, detail));
+  auto response = failure(status, detail);
+  if (head_came_) add_application_headers(response);
+  send_response(std::move(response));
+}
+
+void Conn::add_application_headers(Response& response) {
+  try {
+    for (auto& header : shard_->edge().app.refusal_headers(framer_.request())) {
+      response.headers.push_back(std::move(header));
+    }
+  } catch (const std::exception& fault) {
+    log::error("http", "fault in a handler", {{"what", fault.what()}});
+  }
 }
 
 void Conn::answer(std::uint64_t number, Response response) {
@@ -392,6 +406,7 @@ void Conn::answer_is_out() {
   if (close_after_) return linger();
   state_ = State::read;
   framer_.next();
+  head_came_ = false;
   timed_phase_ = Framer::Phase::idle;
   // "Out" means that the kernel has it: up to 4 MB may still be on their way to a slow client, so
   // the next request gets the time of an idle connection.

@@ -72,6 +72,7 @@ class Conn : public std::enable_shared_from_this<Conn> {
   void on_request(std::string_view& rest);
   void hand_over(std::string_view& rest);
   void refuse(int status, std::string_view detail, Refused reason);
+  void add_application_headers(Response& response);
   void send_response(Response response);
   void flush();
   void wait_for_room();
@@ -109,6 +110,7 @@ class Conn : public std::enable_shared_from_this<Conn> {
   bool paused_ = false;       // the driver left bytes unread
   bool running_ = false;      // inside run
   bool yielded_ = false;      // a go_on item is under way
+  bool head_came_ = false;    // of the request being read
   bool head_only_ = false;    // the request was a HEAD
   bool keep_alive_ = false;   // what the request allows
   bool close_after_ = false;  // what the answer said

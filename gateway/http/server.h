@@ -52,6 +52,9 @@ class App {
   virtual ~App() = default;
   // The head has come and announces a body; the largest this request may have, in bytes.
   virtual std::size_t body_limit(const Request& head) = 0;
+  // The edge refuses a request whose head has come (its body is too large, too slow, malformed):
+  // what the answer's head has to say beside, as who may read it.
+  virtual Headers refusal_headers(const Request&) { return {}; }
   // A whole request. Exceptions become 500.
   virtual void handle(Request&& request, Reply&& reply) = 0;
   // True where this upgrade request shall leave the reactor; false: it is an ordinary request.

@@ -108,12 +108,13 @@ struct Receiver::Arrival {
 };
 
 Receiver::Receiver(HookCache& hooks, Batcher& batcher, DocumentCache* documents, const Clock& clock,
-                   Uuid7& ids, Metrics& metrics)
+                   Uuid7& ids, Metrics& metrics, OnTyping on_typing)
     : hooks_(hooks),
       batcher_(batcher),
       documents_(documents),
       clock_(clock),
       ids_(ids),
+      on_typing_(std::move(on_typing)),
       accepted_(metrics.counter("backchannel_webhooks_total", "Webhook deliveries by outcome",
                                 {{"outcome", "verified"}})),
       refused_(metrics.counter("backchannel_webhooks_total", "Webhook deliveries by outcome",
@@ -318,6 +319,12 @@ std::unique_ptr<Delivery> Receiver::delivery_of(
   const NormalizeContext context{target.channel->id, arrival.now_ms, target.channel->is_active};
   for (connector::Event& event : target.received.events) {
     if (!event.account.empty()) continue;
+    if (event.kind == connector::EventKind::typing) {
+      if (on_typing_ && target.channel->is_active) {
+        on_typing_(target.channel->business, target.channel->id, event);
+      }
+      continue;
+    }
     auto row = normalize(event, context, ids_);
     if (!row) continue;
     const auto* kept = delivery->rows.empty() ? raw.get() : nullptr;

@@ -9,6 +9,7 @@
 #ifndef GATEWAY_INBOUND_RECEIVE_H_
 #define GATEWAY_INBOUND_RECEIVE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,9 +27,13 @@ class Receiver final : public WebhookReceiver {
   // Of one delivery; a request that names more is answered 503.
   static constexpr std::size_t kMaxTargets = 64;
 
+  // A contact types; for live clients. Called on a reactor's or a worker's thread; must not wait.
+  using OnTyping =
+      std::function<void(domain::BusinessId, domain::ChannelId, const connector::Event&)>;
+
   // `documents` null: none can be had, which connectors that need them hear of by their absence.
   Receiver(HookCache& hooks, Batcher& batcher, DocumentCache* documents, const Clock& clock,
-           Uuid7& ids, Metrics& metrics);
+           Uuid7& ids, Metrics& metrics, OnTyping on_typing = {});
   void receive(std::string_view type, domain::ChannelId channel, http::Request&& request,
                http::Reply&& reply) override;
   void receive_shared(std::string_view type, http::Request&& request, http::Reply&& reply) override;
@@ -59,6 +64,7 @@ class Receiver final : public WebhookReceiver {
   DocumentCache* const documents_;
   const Clock& clock_;
   Uuid7& ids_;
+  const OnTyping on_typing_;
   Counter& accepted_;
   Counter& refused_;
   Counter& unknown_;

@@ -17,7 +17,6 @@ constexpr std::size_t kMaxMissing = 10'000;
 constexpr std::int64_t kLookBack = 1'000;
 constexpr std::int64_t kCountOthersMs = 5'000;
 constexpr std::chrono::milliseconds kWhileMissing{50};
-constexpr std::chrono::milliseconds kAfterTrouble{250};
 constexpr const char* kDoorbell = "backchannel_events";
 constexpr const char* kSignals = "backchannel_signals";
 
@@ -52,7 +51,11 @@ Result<> Feed::start() {
 
 void Feed::stop() {
   if (!thread_.joinable()) return;
-  stopping_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stopped_.notify_all();
   wake();
   thread_.join();
 }
@@ -77,13 +80,18 @@ bool Feed::arm(std::chrono::milliseconds patience) {
   return done;
 }
 
-std::optional<Feed::Place> Feed::place(std::int64_t at_least, std::chrono::milliseconds patience,
-                                       const std::function<void()>& listen) {
-  wake();
+std::optional<Place> Feed::place(std::int64_t at_least, std::chrono::milliseconds patience,
+                                 const std::function<void()>& listen) {
   std::unique_lock lock(place_mutex_);
-  if (!moved_.wait_for(lock, patience, [&] { return last_ >= at_least; })) return std::nullopt;
+  // A round that has begun may have looked already.
+  const auto round = rounds_begun_ + 1;
+  wake();
+  if (!moved_.wait_for(lock, patience,
+                       [&] { return rounds_ended_ >= round && place_.last >= at_least; })) {
+    return std::nullopt;
+  }
   listen();
-  return Place{last_, missing()};
+  return place_;
 }
 
 void Feed::signal(std::string text) {
@@ -102,11 +110,12 @@ void Feed::run() {
   std::int64_t looked_ms = 0;
   while (!stopping_) {
     auto timeout = options_.look_every;
-    if (!passed_over_.empty()) timeout = kWhileMissing;
+    if (is_missing_lately()) timeout = std::min(timeout, kWhileMissing);
     if (untold_) timeout = std::min(timeout, options_.doorbell_every);
     if (in_trouble) {
-      timeout = kAfterTrouble;
-      std::this_thread::sleep_for(kAfterTrouble);
+      timeout = options_.after_trouble;
+      std::unique_lock lock(mutex_);
+      if (stopped_.wait_for(lock, timeout, [this] { return stopping_.load(); })) break;
     }
     auto notices = db.wait(wake_fd_, timeout);
     std::uint64_t count = 0;
@@ -132,7 +141,8 @@ void Feed::run() {
       if (is_armed_ && wants_place_ == 0 && !callbacks_.is_wanted()) {
         is_armed_ = false;
         const std::lock_guard place(place_mutex_);
-        passed_over_.clear();
+        place_.open.clear();
+        missed_.clear();
       }
     }
     if (wants_place) deaf_ = false;
@@ -196,9 +206,9 @@ bool Feed::find_place(store::Session& db) {
   if (!known) return false;
   {
     const std::lock_guard lock(place_mutex_);
-    passed_over_.clear();
-    const std::int64_t now = clock_.now_ms();
-    last_ = from;
+    missed_.clear();
+    place_ = {.last = from, .open = {}};
+    const std::int64_t now = clock_.steady_ms();
     for (const auto& event : *known) note(event.seq, now);
   }
   {
@@ -211,52 +221,81 @@ bool Feed::find_place(store::Session& db) {
 
 // An event with this number is there.
 void Feed::note(std::int64_t seq, std::int64_t now_ms) {
-  if (seq <= last_) {
-    passed_over_.erase(seq);
-    return;
-  }
+  missed_.erase(seq);
   // Where the log was empty the numbers below its first may be anything, and mostly are long gone.
-  const std::int64_t reach = last_ == 0 ? kLookBack : static_cast<std::int64_t>(kMaxMissing);
-  const std::int64_t first = std::max(last_ + 1, seq - reach);
-  for (std::int64_t between = first; between < seq && passed_over_.size() < kMaxMissing;
-       ++between) {
-    passed_over_.emplace(between, now_ms);
+  const std::int64_t reach = place_.last == 0 ? kLookBack : static_cast<std::int64_t>(kMaxMissing);
+  const std::int64_t first = std::max(place_.last + 1, seq - reach);
+  for (std::int64_t between = first; between < seq && missed_.size() < kMaxMissing; ++between) {
+    missed_.emplace(between, Missed{now_ms, std::nullopt});
+    place_.open.push_back(between);
   }
-  last_ = seq;
+  place_.add(seq);
 }
 
-std::vector<std::int64_t> Feed::missing() const {
-  std::vector<std::int64_t> numbers;
-  numbers.reserve(passed_over_.size());
-  for (const auto& [seq, since] : passed_over_) numbers.push_back(seq);
-  return numbers;
+// Which of the numbers that were not found just now will never come. `open` and `now_ms` are from
+// before they were looked for.
+void Feed::give_up(const store::OpenTransactions& open, std::int64_t now_ms) {
+  const auto is_over = [&](const auto& entry) {
+    return entry.second.until && open.oldest >= *entry.second.until;
+  };
+  if (std::erase_if(missed_, is_over) > 0) {
+    place_.open.clear();
+    for (const auto& [seq, missed] : missed_) place_.open.push_back(seq);
+  }
+  for (auto& [seq, missed] : missed_) {
+    if (!missed.until && now_ms - missed.since_ms >= options_.patience_ms) missed.until = open.next;
+  }
+}
+
+// What is missing for long waits for a slow transaction, whose commit rings.
+bool Feed::is_missing_lately() const {
+  const std::int64_t now = clock_.steady_ms();
+  return std::any_of(missed_.begin(), missed_.end(), [&](const auto& entry) {
+    return now - entry.second.since_ms < 2 * options_.patience_ms;
+  });
 }
 
 bool Feed::read(store::Session& db) {
-  for (;;) {
-    auto events = store::live_tail(db, last_, missing(), kPage);
+  std::uint64_t round = 0;
+  {
+    const std::lock_guard lock(place_mutex_);
+    round = ++rounds_begun_;
+  }
+  const std::int64_t begun_ms = clock_.steady_ms();
+  std::optional<store::OpenTransactions> open;
+  if (!missed_.empty()) {
+    auto asked = store::open_transactions(db);
+    if (!asked) return false;
+    open = *asked;
+  }
+  std::size_t fresh = 0;
+  do {
+    auto events = store::live_tail(db, place_.last, place_.open, kPage);
     if (!events) return false;
-    Callbacks::Say say = [] {};
+    Callbacks::Say say = [](const auto&, const auto&) {};
     if (!events->empty()) say = callbacks_.on_events(db, *events);
     if (!say) return false;
     read_counter_.add(static_cast<double>(events->size()));
-    const std::int64_t now = clock_.now_ms();
-    const std::int64_t before = last_;
-    std::size_t fresh = 0;
+    const std::int64_t now = clock_.steady_ms();
+    fresh = 0;
     {
       const std::lock_guard lock(place_mutex_);
-      say();
+      const std::int64_t before = place_.last;
       for (const auto& event : *events) {
         fresh += event.seq > before ? 1 : 0;
         note(event.seq, now);
+        say(event, place_);
       }
-      std::erase_if(passed_over_,
-                    [&](const auto& entry) { return now - entry.second > options_.patience_ms; });
+      if (open) give_up(*std::exchange(open, std::nullopt), begun_ms);
     }
-    if (!events->empty()) moved_.notify_all();
-    lag_gauge_.set(static_cast<double>(passed_over_.size()));
-    if (fresh < static_cast<std::size_t>(kPage) || stopping_) return true;
+    lag_gauge_.set(static_cast<double>(missed_.size()));
+  } while (fresh == static_cast<std::size_t>(kPage) && !stopping_);
+  {
+    const std::lock_guard lock(place_mutex_);
+    rounds_ended_ = round;
   }
+  moved_.notify_all();
+  return true;
 }
 
 }  // namespace gateway::live

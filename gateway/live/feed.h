@@ -6,7 +6,8 @@
 // their commits wait for each other. Whoever misses a doorbell looks once a second.
 //
 // Numbers of the log are taken before they are committed, so one may appear behind a later one:
-// what was passed over is looked for again, for ten seconds. Each event is handed on once.
+// what was passed over (10 000 numbers at a time) is looked for again, until every transaction that
+// may have taken it is over. Each event is handed on once.
 //
 // Signals are news that nobody stores (somebody types): to the other gateways, best effort.
 //
@@ -14,7 +15,6 @@
 #ifndef GATEWAY_LIVE_FEED_H_
 #define GATEWAY_LIVE_FEED_H_
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -31,6 +31,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/metrics.h"
+#include "gateway/live/heard.h"
 #include "gateway/store/live.h"
 
 namespace gateway::live {
@@ -40,7 +41,9 @@ struct FeedOptions {
   std::string node;  // names this gateway among those of its database
   std::chrono::milliseconds look_every{1'000};
   std::chrono::milliseconds doorbell_every{20};
-  std::int64_t patience_ms = 10'000;  // with numbers that were passed over
+  std::chrono::milliseconds after_trouble{250};  // with the database
+  // A number is taken a moment before its transaction counts as one that writes.
+  std::int64_t patience_ms = 2'000;
   std::size_t queued_signals = 1'000;
 };
 
@@ -51,9 +54,10 @@ class Feed {
   struct Callbacks {
     // False: nobody listens here, so nothing is read.
     std::function<bool()> is_wanted;
-    // Answers what says them, which must not wait; nothing: the database did not answer, and they
-    // are handed on again.
-    using Say = std::function<void()>;
+    // Answers what says them, which must not wait: called for each in its turn, with the place that
+    // whoever has heard it has reached. Nothing: the database did not answer, and they are handed
+    // on again.
+    using Say = std::function<void(const store::LiveEvent&, const Place&)>;
     std::function<Say(store::Session&, std::span<const store::LiveEvent>)> on_events;
     std::function<void(std::string_view)> on_signal;  // of another gateway
     std::function<void(store::Session&)> on_look;     // about once a second
@@ -72,17 +76,9 @@ class Feed {
   // Returns when everything that is committed from now on will be handed on; false where the
   // database does not answer in time.
   bool arm(std::chrono::milliseconds patience);
-  // Which events have been said here.
-  struct Place {
-    std::int64_t last = 0;
-    std::vector<std::int64_t> passed_over;  // sorted
-    bool has(std::int64_t seq) const {
-      return seq <= last && !std::binary_search(passed_over.begin(), passed_over.end(), seq);
-    }
-  };
-  // Where an armed feed has got to, once it has said the event `at_least`. Nothing is said while
-  // `listen` runs: what the place has was said before, and all else will be said behind it. Absent:
-  // it did not get there in time.
+  // Where an armed feed has got to, once it has said the event `at_least` and all that is committed
+  // by now. Nothing is said while `listen` runs: what the place has was said before, and all else
+  // will be said behind it. Absent: it did not get there in time.
   std::optional<Place> place(std::int64_t at_least, std::chrono::milliseconds patience,
                              const std::function<void()>& listen);
   // Dropped where too many wait, or where it is longer than kMaxSignal.
@@ -94,8 +90,9 @@ class Feed {
   bool read(store::Session& db);
   bool find_place(store::Session& db);
   bool tell_others(store::Session& db, bool rung);
-  std::vector<std::int64_t> missing() const;
   void note(std::int64_t seq, std::int64_t now_ms);
+  bool is_missing_lately() const;
+  void give_up(const store::OpenTransactions& open, std::int64_t now_ms);
 
   const FeedOptions options_;
   const Clock& clock_;
@@ -111,6 +108,7 @@ class Feed {
 
   std::mutex mutex_;
   std::condition_variable armed_;
+  std::condition_variable stopped_;
   bool is_armed_ = false;
   int wants_place_ = 0;
   std::vector<std::string> signals_;
@@ -118,10 +116,16 @@ class Feed {
   // Written by the thread alone.
   std::mutex place_mutex_;
   std::condition_variable moved_;
-  std::int64_t last_ = 0;                             // the newest event handed on
-  std::map<std::int64_t, std::int64_t> passed_over_;  // number -> when it was missed
+  Place place_;                     // what was handed on
+  std::uint64_t rounds_begun_ = 0;  // of reading all that there is
+  std::uint64_t rounds_ended_ = 0;
 
   // The thread's own.
+  struct Missed {
+    std::int64_t since_ms = 0;
+    std::optional<std::int64_t> until;  // no transaction before this one is open: never committed
+  };
+  std::map<std::int64_t, Missed> missed_;  // place_.open
   bool others_ = true;
   std::int64_t counted_others_ms_ = INT64_MIN;
   std::int64_t told_ms_ = INT64_MIN;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <span>
 #include <utility>
 
 #include "connectors/sdk/json.h"
@@ -23,9 +24,13 @@ constexpr std::int64_t kRenewMs = 30'000;
 constexpr std::chrono::milliseconds kArmPatience{3'000};
 constexpr std::chrono::milliseconds kPlacePatience{2'000};
 constexpr std::size_t kMaxPid = 64;
-constexpr std::size_t kMaxOffset = 40;
-constexpr std::size_t kRechecksASecond = 100;
-constexpr std::size_t kLateRemembered = 1'000;
+constexpr std::size_t kTypingRemembered = 10'000;
+// Tokens that are asked about at once, and at most in a second.
+constexpr std::size_t kTokensAtOnce = 1'000;
+constexpr std::size_t kTokensASecond = 10'000;
+// A revocation is dated by the beginning of its transaction, and a socket may have been admitted
+// while that was open.
+constexpr int kRevocationSlackS = 60;
 
 realtime::ServerOptions with_recovery(realtime::ServerOptions options) {
   options.hub.recovery = true;
@@ -42,6 +47,17 @@ bool is_id(std::string_view text) {
 
 // Worth nothing late.
 bool is_fleeting(std::string_view event) { return event == "typing"; }
+
+// The client hears of an event it has missed, of which those between have been said here, or never
+// will be, or are in `said.open`.
+void hear(Heard& heard, Offset offset, const Place& said) {
+  const auto last = heard.place.last;
+  const auto from = std::upper_bound(said.open.begin(), said.open.end(), last);
+  const auto to = std::lower_bound(from, said.open.end(), offset.seq);
+  heard.place.open.insert(heard.place.open.end(), from, to);
+  heard.place.add(offset.seq);
+  heard.at = offset;
+}
 
 std::string failure(std::string_view code, std::string_view message, std::string_view field = {}) {
   Writer out;
@@ -239,8 +255,7 @@ void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime
   guest->session = std::move(admitted.session);
   permission.context = guest;
   // A new visitor has missed nothing and must not believe to be the one before.
-  if (!guest->session && is_id(request.pid) && !request.offset.empty() &&
-      request.offset.size() <= kMaxOffset) {
+  if (!guest->session && is_id(request.pid)) {
     if (auto events = missed(db, principal, request.offset, connect)) {
       permission.missed = *std::move(events);
       permission.recovered = {{.id = {}, .pid = request.pid}};
@@ -252,44 +267,31 @@ void Live::decide(store::Session& db, realtime::ConnectRequest request, realtime
 std::optional<std::vector<Emission>> Live::missed(store::Session& db, const Principal& principal,
                                                   const std::string& offset,
                                                   realtime::Connect& connect) {
-  const auto from = Offset::parse(offset);
-  if (!from) return std::nullopt;
+  auto heard = Heard::parse(offset);
+  if (!heard) return std::nullopt;
   const auto rooms = principal.rooms();
   // The client may have heard on another gateway what has not been said here yet.
-  const auto place = feed_.place(from->seq, kPlacePatience, [&] { connect.listen(rooms); });
+  const auto place = feed_.place(heard->place.last, kPlacePatience, [&] { connect.listen(rooms); });
   if (!place) return std::nullopt;
-  std::map<Offset, Offset> places;
-  std::vector<std::int64_t> also;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& late : late_) {
-      if (late.business != principal.business || late.place <= *from) continue;
-      places.emplace(late.offset, late.place);
-      if (also.empty() || also.back() != late.offset.seq) also.push_back(late.offset.seq);
-    }
-  }
-  auto events = store::missed_live_events(db, principal.business, from->seq, also,
-                                          static_cast<int>(options_.missed_events));
+  auto events =
+      store::missed_live_events(db, principal.business, heard->at.seq, heard->place.last,
+                                heard->place.open, static_cast<int>(options_.missed_events));
   if (!events || !*events) return std::nullopt;
   // What has not been said here yet will be, behind the answer.
   std::erase_if(**events, [&](const auto& event) { return !place->has(event.seq); });
   auto told = live::tell(tell_context_, db, principal.business, **events);
   if (!told) return std::nullopt;
-  std::vector<std::pair<Offset, Emission>> theirs;
+  const Offset before = heard->at;
+  std::vector<Emission> emissions;
   for (auto& item : *told) {
-    const auto late = places.find(item.offset);
-    const Offset at = late == places.end() ? item.offset : late->second;
-    if (at <= *from) continue;
-    if (at != item.offset) item.emission.resume = at.text();
+    if (item.offset.seq == before.seq && item.offset.part <= before.part) continue;
+    hear(*heard, item.offset, *place);
+    item.emission.resume = heard->text();
     const bool is_theirs = std::any_of(item.rooms.begin(), item.rooms.end(), [&](const auto& room) {
       return std::find(rooms.begin(), rooms.end(), room) != rooms.end();
     });
-    if (is_theirs) theirs.emplace_back(at, std::move(item.emission));
+    if (is_theirs) emissions.push_back(std::move(item.emission));
   }
-  std::stable_sort(theirs.begin(), theirs.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Emission> emissions;
-  for (auto& [at, emission] : theirs) emissions.push_back(std::move(emission));
   return emissions;
 }
 
@@ -315,7 +317,9 @@ void Live::on_connected(realtime::Socket& socket) {
   bool is_first = false;
   {
     const std::lock_guard lock(mutex_);
-    agent_sockets_.emplace(socket.id(), *principal.agent);
+    agent_sockets_.emplace(socket.id(),
+                           store::TokenInUse{principal.agent->id, principal.agent->user,
+                                             principal.agent->version, principal.business});
     auto& connected = agents_[{who.business, who.user}];
     is_first = connected.sockets == 0 && connected.left_ms == 0;
     ++connected.sockets;
@@ -498,6 +502,29 @@ void Live::agent_types(domain::BusinessId business, domain::ConversationId conve
   });
 }
 
+void Live::contact_types(domain::BusinessId business, domain::ChannelId channel,
+                         const connector::Event& event) {
+  if (event.thread.empty()) return;
+  const bool is_typing = event.state != "off";
+  {
+    // Platforms repeat it with every few letters.
+    const std::lock_guard lock(mutex_);
+    const std::int64_t now = context_.clock.steady_ms();
+    if (contacts_typed_ms_.size() > kTypingRemembered) contacts_typed_ms_.clear();
+    const auto [last, is_new] = contacts_typed_ms_.try_emplace({channel, event.thread}, 0);
+    if (is_typing && !is_new && now - last->second < options_.typing_every_ms) return;
+    if (is_typing) last->second = now;
+    if (!is_typing) contacts_typed_ms_.erase(last);
+  }
+  (void)post([this, business, channel, is_typing, thread = event.thread](store::Session& db) {
+    auto found = store::find_live_thread(db, business, channel, thread);
+    if (!found || !*found) return;
+    const auto& [conversation, contact] = **found;
+    say({business_room(business), conversation_room(conversation)}, "typing",
+        typing_json(conversation, contact ? contact->text() : std::string(), is_typing), {}, true);
+  });
+}
+
 void Live::read(Asked asked) {
   if (asked.principal->is_agent() && !asked.conversation) {
     return asked.ack.send(failure("INVALID", "is required", "conversation_id"));
@@ -579,7 +606,8 @@ void Live::agent_status(Asked asked) {
         const store::Presence who{held->principal->business, held->principal->agent->user};
         auto changed = store::set_agent_status(db, who, status);
         if (!changed) return held->ack.send(failure("UNAVAILABLE", "try again"));
-        if (*changed) status_changed(db, who, status);
+        if (!*changed) return held->ack.send(failure("FORBIDDEN", "you are no active member"));
+        if (**changed) status_changed(db, who, status);
         held->ack.send(success());
       })) {
     held->ack.send(failure("BUSY", "try again"));
@@ -634,7 +662,6 @@ Feed::Callbacks::Say Live::tell(store::Session& db, std::span<const store::LiveE
   for (const auto& event : events) {
     if (census_->has(event.business)) by_business[event.business].push_back(event);
   }
-  std::erase_if(newest_, [&](const auto& entry) { return !census_->has(entry.first); });
   std::vector<Told> all;
   for (const auto& [business, own] : by_business) {
     auto told = live::tell(tell_context_, db, business, own);
@@ -647,28 +674,25 @@ Feed::Callbacks::Say Live::tell(store::Session& db, std::span<const store::LiveE
     }
     std::move(told->begin(), told->end(), std::back_inserter(all));
   }
-  return [this, all = std::move(all)] {
-    for (const Told& item : all) {
-      realtime::Emission emission = item.emission;
-      auto& newest = newest_[item.business];
-      if (item.offset > newest) {
-        newest = item.offset;
-      } else {
-        ++newest.part;
-        emission.resume = newest.text();
-        const std::lock_guard lock(mutex_);
-        late_.push_back({item.business, item.offset, newest});
-        if (late_.size() > kLateRemembered) late_.pop_front();
-      }
-      server_.emit(item.rooms, emission);
+  std::sort(all.begin(), all.end(),
+            [](const Told& a, const Told& b) { return a.offset < b.offset; });
+  return [this, all = std::move(all), next = std::size_t{0}](const store::LiveEvent& event,
+                                                             const Place& place) mutable {
+    for (; next < all.size() && all[next].offset.seq == event.seq; ++next) {
+      all[next].emission.resume = Heard{all[next].offset, place}.text();
+      server_.emit(std::move(all[next].rooms), all[next].emission);
     }
   };
 }
 
 void Live::look(store::Session& db) {
+  look_at_presence(db);
+  put_out_the_revoked(db);
+}
+
+void Live::look_at_presence(store::Session& db) {
   const std::int64_t now = context_.clock.now_ms();
   std::vector<store::Presence> left, here;
-  std::vector<std::pair<std::string, auth::Claims>> sockets;
   {
     const std::lock_guard lock(mutex_);
     for (auto at = agents_.begin(); at != agents_.end();) {
@@ -681,13 +705,6 @@ void Live::look(store::Session& db) {
         continue;
       }
       ++at;
-    }
-    const auto between = std::max<std::int64_t>(
-        options_.recheck_ms,
-        static_cast<std::int64_t>(agent_sockets_.size() * 1'000 / kRechecksASecond));
-    if (now - rechecked_ms_ >= between) {
-      rechecked_ms_ = now;
-      sockets.assign(agent_sockets_.begin(), agent_sockets_.end());
     }
   }
   for (const auto& who : left) {
@@ -703,23 +720,57 @@ void Live::look(store::Session& db) {
     status = store::agent_arrived(db, who, options_.node);
     if (status && *status) status_changed(db, who, **status);
   }
-  if (now - renewed_ms_ >= kRenewMs) {
-    renewed_ms_ = now;
-    if (auto renewed = store::renew_presence(db, here, options_.node); !renewed) {
-      log::warn("live", "the presence of agents cannot be stored",
-                {{"cause", renewed.error().cause}});
-    }
-    auto gone = store::end_stale_presence(db);
-    if (gone) {
-      for (const auto& who : *gone) status_changed(db, who, "offline");
+  if (now - renewed_ms_ < kRenewMs) return;
+  renewed_ms_ = now;
+  if (auto renewed = store::renew_presence(db, here, options_.node); !renewed) {
+    log::warn("live", "the presence of agents cannot be stored",
+              {{"cause", renewed.error().cause}});
+  }
+  auto gone = store::end_stale_presence(db);
+  if (!gone) return;
+  for (const auto& who : *gone) status_changed(db, who, "offline");
+}
+
+// Each socket's right to be here is looked at again, wherever it was taken away.
+void Live::put_out_the_revoked(store::Session& db) {
+  const std::int64_t now = context_.clock.steady_ms();
+  std::map<Uuid, std::vector<std::string>> sockets;  // by token: tabs of a browser share one
+  std::vector<store::TokenInUse> tokens;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto between = std::max<std::int64_t>(
+        options_.recheck_ms,
+        static_cast<std::int64_t>(agent_sockets_.size() * 1'000 / kTokensASecond));
+    if (rechecked_ms_ && now - *rechecked_ms_ < between) return;
+    for (const auto& [id, agent] : agent_sockets_) {
+      auto& of_token = sockets[agent.token];
+      if (of_token.empty()) tokens.push_back(agent);
+      of_token.push_back(id);
     }
   }
-  for (const auto& [id, claims] : sockets) {
-    const auto identity = context_.tokens.resolve(db, claims);
-    if (!identity && identity.error().code == Errc::unauthorized) {
-      server_.disconnect(id, realtime::Disconnect::leave_namespace, realtime::Reason::server_leave);
+  for (std::size_t i = 0; i < tokens.size(); i += kTokensAtOnce) {
+    const auto some = std::span(tokens).subspan(i, std::min(kTokensAtOnce, tokens.size() - i));
+    const auto ended = store::ended_tokens(db, some);
+    if (!ended) return;
+    for (const auto& token : some) {
+      if (std::find(ended->begin(), ended->end(), token.token) == ended->end()) continue;
+      // What is remembered of them would let them in again.
+      context_.tokens.forget(token.user);
+      for (const auto& id : sockets[token.token]) {
+        server_.disconnect(id, realtime::Disconnect::leave_namespace,
+                           realtime::Reason::server_leave);
+      }
     }
   }
+  const auto since_s = rechecked_ms_ ? (now - *rechecked_ms_) / 1'000 : 0;
+  const auto revoked = store::visitors_revoked_within(
+      db, kRevocationSlackS + static_cast<int>(std::min<std::int64_t>(since_s, INT32_MAX / 2)));
+  if (!revoked) return;
+  for (const auto& [business, visitor] : *revoked) {
+    server_.disconnect_room("/", visitor_room(visitor), realtime::Disconnect::leave_namespace,
+                            realtime::Reason::server_leave);
+  }
+  rechecked_ms_ = now;
 }
 
 }  // namespace gateway::live

@@ -10,10 +10,10 @@
 #define GATEWAY_LIVE_LIVE_H_
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <shared_mutex>
 #include <string>
@@ -21,6 +21,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "connectors/sdk/values.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/metrics.h"
 #include "gateway/live/feed.h"
@@ -42,7 +43,9 @@ struct LiveOptions {
   std::int64_t typing_every_ms = 2'000;  // of one socket in one conversation
   // How long after an agent's last connection they count as gone: a reload is no departure.
   std::int64_t leave_after_ms = 5'000;
-  std::int64_t recheck_ms = 5'000;  // whether agents' tokens still hold
+  // Whether the tokens of those who are connected still hold. With the feed's second between two
+  // looks that is less than the 5 s within which a logout holds.
+  std::int64_t recheck_ms = 2'000;
 };
 
 struct LiveContext {
@@ -72,6 +75,13 @@ class Live final : public realtime::App {
   // An agent types; said to the others who see the conversation, on every gateway.
   void agent_types(domain::BusinessId business, domain::ConversationId conversation,
                    domain::UserId agent, bool is_typing);
+
+  // A contact of a platform types; said to the agents likewise.
+  void contact_types(domain::BusinessId business, domain::ChannelId channel,
+                     const connector::Event& event);
+  // An agent's status is another one, and that is committed; said to the business, on every
+  // gateway. Asks the database whether anybody is there.
+  void status_changed(store::Session& db, const store::Presence& who, std::string_view status);
 
   void on_connect(realtime::ConnectRequest&& request, realtime::Connect&& connect) override;
   void on_connected(realtime::Socket& socket) override;
@@ -112,7 +122,8 @@ class Live final : public realtime::App {
   void heard(std::string_view signal);
   Feed::Callbacks::Say tell(store::Session& db, std::span<const store::LiveEvent> events);
   void look(store::Session& db);
-  void status_changed(store::Session& db, const store::Presence& who, std::string_view status);
+  void look_at_presence(store::Session& db);
+  void put_out_the_revoked(store::Session& db);
 
   const LiveOptions options_;
   LiveContext context_;
@@ -124,24 +135,17 @@ class Live final : public realtime::App {
   std::unique_ptr<store::Workers> workers_;
   struct Census;
   const std::shared_ptr<Census> census_;  // seats may outlive this
-  // Of the feed's thread: the place of the newest that was said to a business here.
-  std::map<domain::BusinessId, Offset> newest_;
-  // What was committed late and so was said behind others with higher numbers: the place that it
-  // was given, behind which clients have heard it. The latest ones.
-  struct Late {
-    domain::BusinessId business;
-    Offset offset, place;
-  };
-
   std::mutex mutex_;
-  std::deque<Late> late_;
   struct Connected {
     std::size_t sockets = 0;
     std::int64_t left_ms = 0;  // since when there are none
   };
   std::map<std::pair<domain::BusinessId, domain::UserId>, Connected> agents_;
-  std::map<std::string, auth::Claims> agent_sockets_;  // by socket id
-  std::int64_t rechecked_ms_ = 0;
+  std::map<std::string, store::TokenInUse> agent_sockets_;  // by socket id
+  // When it was last passed on, by channel and thread.
+  std::map<std::pair<domain::ChannelId, std::string>, std::int64_t> contacts_typed_ms_;
+  // Of the feed's thread.
+  std::optional<std::int64_t> rechecked_ms_;
   std::int64_t renewed_ms_ = 0;
 };
 

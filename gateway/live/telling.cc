@@ -1,7 +1,6 @@
 #include "gateway/live/telling.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <utility>
 
@@ -224,20 +223,6 @@ class Teller {
 };
 
 }  // namespace
-
-std::string Offset::text() const { return std::to_string(seq) + "." + std::to_string(part); }
-
-std::optional<Offset> Offset::parse(std::string_view text) {
-  Offset offset;
-  const char* end = text.data() + text.size();
-  const auto number = std::from_chars(text.data(), end, offset.seq);
-  if (number.ec != std::errc() || number.ptr == end || *number.ptr != '.' || offset.seq < 0) {
-    return std::nullopt;
-  }
-  const auto part = std::from_chars(number.ptr + 1, end, offset.part);
-  if (part.ec != std::errc() || part.ptr != end || offset.part < 0) return std::nullopt;
-  return offset;
-}
 
 Result<std::vector<Told>> tell(const TellContext& context, store::Session& db,
                                domain::BusinessId business,

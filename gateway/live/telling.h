@@ -21,21 +21,13 @@
 #include <vector>
 
 #include "gateway/base/clock.h"
+#include "gateway/live/heard.h"
 #include "gateway/realtime/app.h"
 #include "gateway/store/conversations.h"
 #include "gateway/store/live.h"
 #include "gateway/store/media_url.h"
 
 namespace gateway::live {
-
-// Where a client has got to: the event, and which of the things said about it.
-struct Offset {
-  std::int64_t seq = 0;
-  int part = 0;
-  auto operator<=>(const Offset&) const = default;
-  std::string text() const;  // "17.0"
-  static std::optional<Offset> parse(std::string_view text);
-};
 
 struct Told {
   Offset offset;

@@ -404,6 +404,12 @@ void EngineServer::on_upgraded(http::Request head, EngineRequest asked, int fd, 
   gate_.add(peer->sid());
 }
 
+http::Headers EngineServer::refusal_headers(const http::Request& head) const {
+  http::Response response;
+  allow_origin(response, options_.cors, head.header("origin"));
+  return std::move(response.headers);
+}
+
 void EngineServer::handle(http::Request&& request, http::Reply&& reply) {
   const auto origin = std::string(request.header("origin"));
   const auto answer = [&](http::Response response) {

@@ -87,6 +87,8 @@ class EngineServer {
   // The parts of http::App, for requests whose path is `path`. Any thread.
   const std::string& path() const { return options_.path; }
   std::size_t body_limit() const { return options_.session.max_payload; }
+  // Of a refusal before the request gets here.
+  http::Headers refusal_headers(const http::Request& head) const;
   bool takes_upgrade(const http::Request& head);
   void handle(http::Request&& request, http::Reply&& reply);
   void upgraded(http::Request&& head, int fd, std::string bytes_behind_head);

@@ -51,6 +51,9 @@ class Server {
   const std::string& path() const { return engine_.path(); }
   std::size_t body_limit() const { return engine_.body_limit(); }
   bool takes_upgrade(const http::Request& head) { return engine_.takes_upgrade(head); }
+  http::Headers refusal_headers(const http::Request& head) const {
+    return engine_.refusal_headers(head);
+  }
   void handle(http::Request&& request, http::Reply&& reply) {
     engine_.handle(std::move(request), std::move(reply));
   }

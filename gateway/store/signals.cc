@@ -67,6 +67,20 @@ Result<std::optional<SignalTarget>> mark_read(Session& db, domain::BusinessId te
   return signal_target(db, tenant, conversation);
 }
 
+Result<std::optional<LiveThread>> find_live_thread(Session& db, domain::BusinessId tenant,
+                                                   domain::ChannelId channel,
+                                                   const std::string& thread) {
+  static constexpr const char* kFind =
+      "select v.id, v.contact_id from conversation v where v.tenant_id = $1"
+      " and v.channel_id = $2 and v.remote_thread = $3 and v.closed_at is null";
+  auto rows = db.run(Scope::of(tenant), Query{kFind, {tenant, channel, thread}});
+  if (!rows) return std::move(rows).error();
+  if (rows->empty()) return std::optional<LiveThread>();
+  LiveThread found{rows->id<domain::ConversationId>(0, 0), std::nullopt};
+  if (const auto id = rows->maybe_uuid(0, 1)) found.contact = domain::ContactId(*id);
+  return std::optional<LiveThread>(found);
+}
+
 Result<std::optional<std::string>> contact_name(Session& db, domain::BusinessId tenant,
                                                 domain::ChannelId channel,
                                                 const std::string& remote_id) {

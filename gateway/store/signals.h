@@ -26,6 +26,15 @@ Result<std::optional<SignalTarget>> signal_target(Session& db, domain::BusinessI
 Result<std::optional<SignalTarget>> mark_read(Session& db, domain::BusinessId tenant,
                                               domain::ConversationId conversation);
 
+// The conversation that goes on in this thread of the channel, and whom it is with.
+struct LiveThread {
+  domain::ConversationId conversation;
+  std::optional<domain::ContactId> contact;
+};
+Result<std::optional<LiveThread>> find_live_thread(Session& db, domain::BusinessId tenant,
+                                                   domain::ChannelId channel,
+                                                   const std::string& thread);
+
 // The name of the contact with this remote id; absent where there is none.
 Result<std::optional<std::string>> contact_name(Session& db, domain::BusinessId tenant,
                                                 domain::ChannelId channel,

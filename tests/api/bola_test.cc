@@ -91,6 +91,10 @@ struct Fixture : World {
         {"type", "telegram"},
         {"key", "k"}};
     std::string made(route.pattern);
+    // That is for conversations with visitors.
+    if (route.operation == "revokeVisitor" && things) {
+      made.replace(made.find("{conversation_id}"), 17, things->visitor_conversation);
+    }
     for (auto at = made.find('{'); at != std::string::npos; at = made.find('{')) {
       const auto end = made.find('}', at);
       made.replace(at, end - at + 1, ids.at(made.substr(at + 1, end - at - 1)));
@@ -117,6 +121,7 @@ struct Fixture : World {
         {"uploadFiles",
          "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--"},
         {"signalTyping", R"({"is_typing":true})"},
+        {"setOwnStatus", R"({"status":"away"})"},
         {"setPlan", R"({"plan":"pro"})"},
     };
     const auto found = bodies.find(route.operation);

@@ -183,6 +183,31 @@ BOOST_AUTO_TEST_CASE(bodies_are_bounded_by_route) {
   BOOST_TEST(call("POST", nobodys, "", std::string((256u << 10) + 1, 'x')).status == 413);
 }
 
+BOOST_AUTO_TEST_CASE(a_body_that_is_too_large_is_refused_to_whoever_may_read_the_answers) {
+  const std::string large((256u << 10) + 1, 'x');
+  const auto refused = [&](const std::string& target, const std::string& origin) {
+    const auto result = call("POST", target, "", large, {{"Origin", origin}});
+    BOOST_TEST(result.status == 413, target);
+    BOOST_TEST(result.header("access-control-allow-credentials").empty());
+    return result;
+  };
+  // A visitor's page may be anywhere; a dashboard's origin is listed; a platform's server has none.
+  const auto of_visitors = "/api/v1/widget/" + random_id() + "/messages";
+  BOOST_TEST(refused(of_visitors, "https://shop.test").header("access-control-allow-origin") ==
+             "*");
+  const auto of_agents = "/api/v1/conversations/" + random_id() + "/messages";
+  const auto listed = refused(of_agents, "https://app.acme.test");
+  BOOST_TEST(listed.header("access-control-allow-origin") == "https://app.acme.test");
+  BOOST_TEST(listed.header("vary") == "Origin");
+  BOOST_TEST(refused(of_agents, "https://evil.test").header("access-control-allow-origin").empty());
+  for (const std::string& closed :
+       {"/api/v1/webhooks/fax/" + random_id(), std::string("/api/v1/nowhere")}) {
+    const auto result = refused(closed, "https://app.acme.test");
+    BOOST_TEST(result.header("access-control-allow-origin").empty(), closed);
+    BOOST_TEST(result.header("vary").empty(), closed);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(json_is_bounded_in_depth_and_nodes) {
   const auto ada = owner();
   std::string deep = "1";

@@ -253,6 +253,27 @@ BOOST_AUTO_TEST_CASE(a_revoked_visitor_is_out_and_begins_anew) {
   BOOST_TEST(again["conversation_id"].is_null());
 }
 
+BOOST_AUTO_TEST_CASE(owner_and_admins_revoke_the_visitor_of_a_conversation_and_agents_do_not) {
+  const auto who = visitor();
+  const auto path = "/api/v1/conversations/" + say(who, "hello").text("conversation_id");
+  BOOST_TEST(call("POST", path + "/revoke-visitor", member(ada, Role::agent).token).status == 403);
+  BOOST_TEST(call("POST", path + "/revoke-visitor", owner().token).status == 404);
+  BOOST_TEST(history(who).status == 200);
+  BOOST_TEST(call("POST", path + "/revoke-visitor", member(ada, Role::admin).token).status == 204);
+  BOOST_TEST(history(who).status == 401);
+  BOOST_TEST(write(who, R"({"content":"still here"})").status == 401);
+  // Said again it is as it was, and the conversation stays.
+  BOOST_TEST(call("POST", path + "/revoke-visitor", ada.token).status == 204);
+  BOOST_TEST(call("GET", path, ada.token).status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(a_platforms_contact_is_no_visitor_and_cannot_be_revoked) {
+  const auto shop = owner("pro");
+  const auto conversation = inbound_conversation(shop, telegram(shop));
+  BOOST_TEST(call("POST", "/api/v1/conversations/" + conversation + "/revoke-visitor", shop.token)
+                 .status == 404);
+}
+
 BOOST_AUTO_TEST_CASE(what_a_page_says_of_its_visitor_is_what_agents_read) {
   const auto opened = session(R"({"name":"Grace","email":"Grace@Navy.example"})");
   BOOST_TEST_REQUIRE(opened.status == 201, opened.body);

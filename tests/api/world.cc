@@ -113,12 +113,18 @@ World::World(const WorldOptions& options) {
       .visitor_tokens = *visitor_tokens,
       .visitor_throttle = *visitor_throttle_,
       .visitors = *visitors,
-      .settings = {
-          .public_url = kPublicUrl,
-          .cors_origins = options.cors_origins,
-          .operator_token = Secret(options.operator_token),
-          .trusted_proxies = must(gateway::auth::TrustedProxies::parse(options.trusted_proxies)),
-          .expose_channel_secrets = options.expose_channel_secrets}});
+      .settings = {.public_url = kPublicUrl,
+                   .cors_origins = options.cors_origins,
+                   .operator_token = Secret(options.operator_token),
+                   .trusted_proxies =
+                       must(gateway::auth::TrustedProxies::parse(options.trusted_proxies)),
+                   .expose_channel_secrets = options.expose_channel_secrets},
+      .status_changed = [this](gateway::store::Session&, const gateway::store::Presence& who,
+                               std::string_view status) {
+        const std::lock_guard lock(outbound.mutex);
+        status_news.push_back(who.business.text() + " " + who.user.text() + " " +
+                              std::string(status));
+      }});
   server_ = std::make_unique<gateway::http::Server>(gateway::http::ServerOptions{}, *api_, metrics);
   if (const auto started = server_->start(); !started) {
     throw std::runtime_error(started.error().message);

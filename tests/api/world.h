@@ -149,6 +149,8 @@ class World {
   gateway::Metrics metrics;
   FakeOutbound outbound;
   FakeReceiver receiver;
+  // Told to live clients, "<business> <user> <status>"; under outbound.mutex.
+  std::vector<std::string> status_news;
   std::unique_ptr<gateway::api::Readiness> readiness;
   std::unique_ptr<gateway::auth::Tokens> tokens;
   std::unique_ptr<gateway::store::MediaUrls> media_urls;

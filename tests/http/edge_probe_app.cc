@@ -65,6 +65,11 @@ std::size_t App::body_limit(const http::Request& head) {
   return head.path == "/limited" ? kSmallBodyLimit : kBodyLimit;
 }
 
+http::Headers App::refusal_headers(const http::Request& head) {
+  if (head.path == "/limit_throws") throw std::runtime_error("on purpose");
+  return {{"X-Refused-Path", head.path}};
+}
+
 void App::handle(http::Request&& request, http::Reply&& reply) {
   handled.fetch_add(1);
   const std::string_view path = request.path;

@@ -38,6 +38,7 @@ class App final : public gateway::http::App {
   ~App() override;
 
   std::size_t body_limit(const gateway::http::Request& head) override;
+  gateway::http::Headers refusal_headers(const gateway::http::Request& head) override;
   void handle(gateway::http::Request&& request, gateway::http::Reply&& reply) override;
   bool takes_upgrade(const gateway::http::Request& head) override;
   void upgraded(gateway::http::Request&& head, int fd, std::string bytes_behind_head) override;

@@ -157,6 +157,36 @@ BOOST_AUTO_TEST_CASE(handlers_that_do_wrong_answer_500_without_a_word_from_insid
   BOOST_TEST(edge.dropped() == 1);  // only /drop gave its reply up
 }
 
+BOOST_AUTO_TEST_CASE(a_refusal_says_what_the_application_adds_once_the_head_has_come) {
+  Edge edge;
+  const std::string added = "X-Refused-Path: /limited\r\n";
+  const auto refused = [&](const std::string& bytes) {
+    auto client = edge.client();
+    client.send(bytes);
+    const auto answer = client.answer();
+    BOOST_TEST_REQUIRE(answer.has_value(), bytes);
+    BOOST_TEST(answer->status >= 400, bytes);
+    return answer->head;
+  };
+  const std::string head = "POST /limited HTTP/1.1\r\nHost: x\r\n";
+  const auto too_large = refused(head + "Content-Length: 999999999\r\n\r\n");
+  BOOST_TEST(too_large.starts_with("HTTP/1.1 413 "));
+  BOOST_TEST(too_large.find(added) != std::string::npos);
+  const auto malformed = refused(head + "Transfer-Encoding: chunked\r\n\r\nno size\r\n");
+  BOOST_TEST(malformed.starts_with("HTTP/1.1 400 "));
+  BOOST_TEST(malformed.find(added) != std::string::npos);
+  // Nothing is known of a request whose head is wrong, also behind one that was in order.
+  BOOST_TEST(refused(head + "Host: y\r\n\r\n").find("X-Refused-Path") == std::string::npos);
+  auto client = edge.client();
+  client.send(post("/limited", "x"));
+  BOOST_TEST(client.answer()->status == 200);
+  client.send("GET /other HTTP/1.1\r\n\r\n");
+  const auto headless = client.answer();
+  BOOST_TEST_REQUIRE(headless.has_value());
+  BOOST_TEST(headless->status == 400);
+  BOOST_TEST(headless->head.find("X-Refused-Path") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(refusals_are_json_with_a_detail) {
   Edge edge;
   auto client = edge.client();

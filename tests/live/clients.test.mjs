@@ -4,6 +4,9 @@
 // BUILD_FOLDER holds the program, LIVE_TOOLS the installed client.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHmac, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -14,8 +17,8 @@ const require = createRequire(path.join(process.env.LIVE_TOOLS, 'package.json'))
 const { io } = require('socket.io-client');
 const kBuild = process.env.BUILD_FOLDER;
 const kHere = path.dirname(fileURLToPath(import.meta.url));
-// As in docs/API.md: a logout closes the socket within so long.
-const kLogoutMs = 15_000;
+// As in docs/API.md: whoever is not welcome any more is put out within so long.
+const kPutOutMs = 5_000;
 
 let gateway;
 let clients = [];
@@ -105,6 +108,13 @@ async function says(visitor, content, more = {}) {
   const answer = await visitor.ask('client_message', { content, ...more });
   assert.equal(answer.ok, true, JSON.stringify(answer));
   return answer.message;
+}
+
+// `io server disconnect` is a packet 41: the client does not come again by itself.
+async function isPutOut(client) {
+  await until('it is put out', () => client.disconnects.length > 0, kPutOutMs);
+  assert.deepEqual(client.disconnects, ['io server disconnect']);
+  assert.equal(client.socket.active, false);
 }
 
 const replies = (shop, conversation, content, through = gateway) =>
@@ -371,14 +381,244 @@ describe('an agent', () => {
     assert.equal((await agent.ask('no_such_event', {})).error.code, 'UNKNOWN_EVENT');
   });
 
-  test('who logs out is put out, and is not taken again', async () => {
+  const endings = {
+    'logs out': (shop) => gateway.ask('POST', '/api/v1/auth/logout', shop.token, {}),
+    'logs out everywhere': (shop) => gateway.ask('POST', '/api/v1/auth/logout-all', shop.token, {}),
+    'is disabled': (shop) =>
+      gateway.sql(`update app_user set disabled_at = now() where email = '${shop.email}'`),
+  };
+  for (const [what, end] of Object.entries(endings)) {
+    test(`who ${what} is put out, and is not taken again`, async () => {
+      const shop = await gateway.makeShop();
+      const other = await agentOf(await gateway.makeShop());
+      const agent = await agentOf(shop);
+      await end(shop);
+      await isPutOut(agent);
+      const refused = await Client.refused({ token: shop.token });
+      assert.deepEqual(refused, { message: 'unauthorized', code: 'TOKEN_INVALID' });
+      assert.deepEqual(other.disconnects, []);
+    });
+  }
+
+  test('who is removed from the business is put out, and hears nothing of it again', async () => {
     const shop = await gateway.makeShop();
+    const account = { email: `${randomUUID()}@live.test`, password: randomUUID(), full_name: 'Ira' };
+    const { access_token: token } = await gateway.ask('POST', '/api/v1/auth/register', '', account);
+    gateway.sql(`insert into membership (tenant_id, user_id, id, role)
+      select '${shop.business}', id, '${randomUUID()}', 'agent' from app_user
+      where email = '${account.email}'`);
+    const owner = await agentOf(shop);
+    const member = await Client.connect({ token });
+    gateway.sql(`update membership set is_active = false where tenant_id = '${shop.business}'
+      and role = 'agent'`);
+    await isPutOut(member);
+    assert.equal((await Client.refused({ token })).code, 'NO_BUSINESS');
+    assert.deepEqual(owner.disconnects, []);
+  });
+
+  test('whose token runs out comes again with a new one and has missed nothing', async () => {
+    const shop = await gateway.makeShop();
+    const visitor = await visitorOf(shop);
+    // A token is taken for 60 seconds behind its end: this one for three more.
+    const exp = Math.floor(Date.now() / 1000) - 57;
+    const short = gateway.accessToken(shop.token, { iat: exp - 100, exp });
+    const asked = [];
+    const agent = await Client.connect((done) => {
+      asked.push(Date.now());
+      done({ token: asked.length === 1 ? short : shop.token });
+    });
+    await says(visitor, 'Before');
+    await agent.hears('new_message');
+    await until('it is closed', () => agent.disconnects.length > 0);
+    assert.ok(Date.now() >= (exp + 60) * 1000, 'closed before the token had run out');
+    assert.deepEqual(agent.disconnects, ['transport close']);
+    await says(visitor, 'Meanwhile');
+    await agent.connected();
+    await agent.hears('new_message', ({ content }) => content === 'Meanwhile');
+    assert.equal(asked.length, 2);
+    assert.equal(agent.socket.recovered, true);
+    assert.deepEqual(agent.contents(), ['Before', 'Meanwhile']);
+    assert.equal((await Client.refused({ token: short })).code, 'TOKEN_INVALID');
+  });
+
+  test('who has chosen to be away stays so while connections come and go', async () => {
+    const shop = await gateway.makeShop();
+    const visitor = await visitorOf(shop);
     const agent = await agentOf(shop);
-    await gateway.ask('POST', '/api/v1/auth/logout', shop.token, {});
-    await until('it is put out', () => agent.disconnects.length > 0, kLogoutMs);
-    assert.deepEqual(agent.disconnects, ['io server disconnect']);
-    const refused = await Client.refused({ token: shop.token });
-    assert.deepEqual(refused, { message: 'unauthorized', code: 'TOKEN_INVALID' });
+    await visitor.hears('agent_status_changed', ({ status }) => status === 'online');
+    const set = (status) => gateway.ask('PATCH', '/api/v1/team/status', shop.token, { status });
+    assert.deepEqual(await set('away'), { status: 'away' });
+    const me = await gateway.ask('GET', '/api/v1/auth/me', shop.token);
+    assert.deepEqual(await agent.hears('agent_status_changed', ({ status }) => status === 'away'), {
+      agent_id: me.user.id,
+      status: 'away',
+    });
+    await visitor.hears('agent_status_changed', ({ status }) => status === 'offline');
+    agent.socket.disconnect();
+    // Its departure has been written once its gateway has no trace of it.
+    await until('it is gone', () => gateway.sql(
+      `select count(*) from agent_presence where tenant_id = '${shop.business}'`) === '0');
+    const again = await agentOf(shop);
+    await until('it is there', () => gateway.sql(
+      `select count(*) from agent_presence where tenant_id = '${shop.business}'`) === '1');
+    assert.equal(gateway.sql(
+      `select status from membership where tenant_id = '${shop.business}'`), 'away');
+    assert.deepEqual(await set('live'), { status: 'live' });
+    await again.hears('agent_status_changed', ({ status }) => status === 'live');
+    const heard = visitor.payloads('agent_status_changed').map(({ status }) => status);
+    await until('the visitor knows', () => visitor.payloads('agent_status_changed').length > 2);
+    assert.deepEqual(heard.slice(0, 2), ['online', 'offline']);
+    assert.equal(visitor.payloads('agent_status_changed').at(-1).status, 'online');
+  });
+});
+
+describe('a visitor whose token', () => {
+  test('runs out is closed then, and who has no better one is somebody new', async () => {
+    const shop = await gateway.makeShop();
+    const first = await visitorOf(shop);
+    await says(first, 'Hello');
+    const now = Math.floor(Date.now() / 1000);
+    const token = gateway.visitorToken(first.session.token, { iat: now - 100, exp: now + 3 });
+    const auth = { business_id: shop.business, visitor_token: token };
+    const visitor = await Client.connect(auth, { origin: shop.origin });
+    assert.deepEqual(visitor.payloads('visitor_session'), []);
+    await until('it is closed', () => visitor.disconnects.length > 0);
+    assert.ok(Date.now() >= (now + 3) * 1000, 'closed before the token had run out');
+    assert.deepEqual(visitor.disconnects, ['transport close']);
+    const anew = await visitor.hears('visitor_session');
+    assert.notEqual(anew.visitor_id, first.session.visitor_id);
+  });
+});
+
+// Platforms as far as these tests go: a server that writes down what it is asked.
+class Platform {
+  static async start(answer) {
+    const platform = new Platform();
+    platform.asked = [];
+    platform.server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (text) => (body += text));
+      request.on('end', () => {
+        platform.asked.push({ method: request.method, url: request.url, body });
+        const [status, json] = answer(request);
+        response.writeHead(status, { 'Content-Type': 'application/json' });
+        response.end(JSON.stringify(json));
+      });
+    });
+    await new Promise((resolve) => platform.server.listen(0, '127.0.0.1', resolve));
+    platform.origin = `http://127.0.0.1:${platform.server.address().port}`;
+    return platform;
+  }
+
+  calls(url) {
+    return this.asked.filter((one) => one.url === url);
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+describe('on platforms', () => {
+  let line, x, platforms;
+  const delivers = async (type, channel, header, signature, body) => {
+    const answer = await fetch(`${platforms.base}/api/v1/webhooks/${type}/${channel}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', [header]: signature },
+      body,
+    });
+    assert.equal(answer.status, 200, await answer.text());
+  };
+  const signed = (secret, body) => createHmac('sha256', secret).update(body).digest('base64');
+
+  before(async () => {
+    // https://developers.line.biz/en/reference/messaging-api/ (2026-11-21): each answers an object.
+    line = await Platform.start(({ url }) => [
+      200,
+      url.endsWith('/info') ? { userId: 'U4af4980629a7d1c5f0e2b3a4958676c1', basicId: '@216ru' } : {},
+    ]);
+    // Deliveries are taken while the registration has not been answered.
+    x = await Platform.start(() => [503, {}]);
+    platforms = await Gateway.start(kBuild, {
+      environment: {
+        BACKCHANNEL_UPSTREAMS: `https://api.line.me=${line.origin},https://api.x.com=${x.origin}`,
+      },
+    });
+  });
+  after(async () => {
+    await platforms?.stop();
+    line?.stop();
+    x?.stop();
+  });
+
+  test("an agent's read gives LINE the token of the latest message", async () => {
+    const shop = await platforms.makeShop();
+    await platforms.setPlan(shop.business, 'pro');
+    const config = { channel_access_token: 'token-of-the-test', channel_secret: 'secret-of-the-test' };
+    const channel = await platforms.ask('POST', '/api/v1/channels/', shop.token, {
+      type: 'line',
+      config,
+    });
+    const agent = await agentOf(shop, { base: platforms.base });
+    const message = (id, markAsReadToken, text) => ({
+      type: 'message',
+      webhookEventId: `01KAF8Z0QX00000000000000${id}`,
+      deliveryContext: { isRedelivery: false },
+      timestamp: 1763600101000 + Number(id),
+      source: { type: 'user', userId: 'U8189cf6745fc0d808977bdb0b9f22995' },
+      mode: 'active',
+      message: { id: `4687895778982625${id}`, type: 'text', markAsReadToken, text },
+    });
+    for (const event of [message('10', 'token-of-the-first', 'Hello'), message('11', 'token-of-the-second', 'Anybody?')]) {
+      const body = JSON.stringify({ destination: 'U4af4980629a7d1c5f0e2b3a4958676c1', events: [event] });
+      await delivers('line', channel.id, 'x-line-signature', signed(config.channel_secret, body), body);
+    }
+    const { conversation_id } = await agent.hears('new_message', ({ content }) => content === 'Anybody?');
+    assert.deepEqual(line.calls('/v2/bot/chat/markAsRead'), []);
+    assert.deepEqual(await agent.ask('read', { conversation_id }), { ok: true });
+    const [call] = await until('LINE is told', () => {
+      const calls = line.calls('/v2/bot/chat/markAsRead');
+      return calls.length > 0 && calls;
+    });
+    assert.equal(call.method, 'POST');
+    assert.deepEqual(JSON.parse(call.body), { markAsReadToken: 'token-of-the-second' });
+    await agent.hears('conversation_updated', ({ unread_count }) => unread_count === 0);
+  });
+
+  test('X tells that a contact types, and the agents of the business alone hear it', async () => {
+    const shop = await platforms.makeShop();
+    await platforms.setPlan(shop.business, 'pro');
+    const stranger = await agentOf(await platforms.makeShop(), { base: platforms.base });
+    const config = {
+      api_key: 'key-of-the-test',
+      api_secret: 'secret-of-the-test',
+      access_token: 'token-of-the-test',
+      access_token_secret: 'token-secret-of-the-test',
+      user_id: '1730000000000000001',
+      ingest: 'aaa',
+    };
+    const channel = await platforms.ask('POST', '/api/v1/channels/', shop.token, { type: 'x', config });
+    const agent = await agentOf(shop, { base: platforms.base });
+    const says = async (name) => {
+      const body = readFileSync(path.join(kHere, '..', 'fixtures', 'x', name), 'utf8');
+      const signature = `sha256=${signed(config.api_secret, body)}`;
+      await delivers('x', channel.id, 'x-twitter-webhooks-signature', signature, body);
+    };
+    // Before the first message there is no conversation that could be typed in.
+    await says('dm_typing_aaa.json');
+    await says('dm_text_aaa.json');
+    const { conversation_id, customer } = await agent.hears('new_message');
+    await until('it is passed on', async () => {
+      await says('dm_typing_aaa.json');
+      return agent.payloads('typing').length > 0;
+    });
+    assert.deepEqual(agent.payloads('typing')[0], {
+      conversation_id,
+      user_id: customer.id,
+      is_typing: true,
+    });
+    assert.deepEqual(stranger.heard.filter(({ name }) => name === 'typing'), []);
   });
 });
 
@@ -532,6 +772,76 @@ describe('a second gateway on the database', () => {
     await says(visitor, 'After');
     await agent.hears('new_message', ({ content }) => content === 'After');
     assert.deepEqual(agent.contents(), ['Before', 'Meanwhile', 'After']);
+  });
+
+  test('has what was committed late, for who heard of neither gateway what came before', async () => {
+    const shop = await gateway.makeShop();
+    const visitor = await visitorOf(shop);
+    const agent = await agentOf(shop, { reconnection: false });
+    const stays = await agentOf(shop, { base: second.base });
+    const { conversation_id } = await says(visitor, 'Before');
+    const late = new Transaction();
+    await late.run(
+      `insert into realtime_event (tenant_id, conversation_id, kind)
+       values ('${shop.business}', '${conversation_id}', 2)`,
+    );
+    await says(visitor, 'Behind it');
+    for (const one of [agent, stays]) {
+      await one.hears('new_message', ({ content }) => content === 'Behind it');
+    }
+    agent.socket.io.engine.close();
+    await until('it is away', () => !agent.socket.connected);
+    await late.commit();
+    await stays.hears('conversation_updated');
+    agent.socket.io.uri = second.base;
+    for (const [time, base] of [second.base, gateway.base, second.base].entries()) {
+      agent.socket.io.uri = base;
+      agent.socket.connect();
+      await agent.connected();
+      assert.equal(agent.socket.recovered, true);
+      await says(visitor, `After ${time}`);
+      await agent.hears('new_message', ({ content }) => content === `After ${time}`);
+      assert.equal(agent.payloads('conversation_updated').length, 1);
+      agent.socket.io.engine.close();
+      await until('it is away', () => !agent.socket.connected);
+    }
+    assert.deepEqual(agent.contents(), ['Before', 'Behind it', 'After 0', 'After 1', 'After 2']);
+  });
+
+  test('puts out whom the first one has revoked, and so does the first', async () => {
+    const shop = await gateway.makeShop();
+    const visitor = await visitorOf(shop);
+    const { conversation_id } = await says(visitor, 'Hello');
+    const far = await Client.connect(visitor.auth, { base: second.base, origin: shop.origin });
+    const other = await visitorOf(shop, { base: second.base });
+    const route = `/api/v1/conversations/${conversation_id}/revoke-visitor`;
+    assert.equal((await gateway.call('POST', route, { token: shop.token })).status, 204);
+    await Promise.all([isPutOut(visitor), isPutOut(far)]);
+    const history = `/api/v1/widget/${shop.widget}/conversation`;
+    const { token } = visitor.session;
+    assert.equal((await second.call('GET', history, { token })).status, 401);
+    const refused = await Client.refused(visitor.auth, { origin: shop.origin });
+    assert.equal(refused.code, 'TOKEN_INVALID');
+    assert.deepEqual(other.disconnects, []);
+  });
+
+  test('puts out who has logged out at the first one', async () => {
+    const shop = await gateway.makeShop();
+    const agent = await agentOf(shop, { base: second.base });
+    await gateway.ask('POST', '/api/v1/auth/logout', shop.token, {});
+    await isPutOut(agent);
+  });
+
+  test('hears which status an agent has set by REST at the first one', async () => {
+    const shop = await gateway.makeShop();
+    const agent = await agentOf(shop, { base: second.base });
+    await agent.hears('agent_status_changed', ({ status }) => status === 'live');
+    // Best effort: a gateway may not know yet that it has company.
+    await until('it goes over', async () => {
+      await gateway.ask('PATCH', '/api/v1/team/status', shop.token, { status: 'away' });
+      await gateway.ask('PATCH', '/api/v1/team/status', shop.token, { status: 'live' });
+      return agent.payloads('agent_status_changed').some(({ status }) => status === 'away');
+    });
   });
 
   test('that is started again has its clients back, who have missed nothing', async () => {

@@ -54,28 +54,26 @@ struct Fixture : test_support::Database {
 // A feed and what it has handed on.
 struct Listener {
   Listener(Fixture& database, const std::string& node, FeedOptions options = {})
-      : feed(
-            with(database, node, std::move(options)), database.clock, metrics,
-            {.is_wanted = [this] { return wanted.load(); },
-             .on_events = [this](store::Session&,
-                                 std::span<const store::LiveEvent> events) -> Feed::Callbacks::Say {
-               if (refusals > 0) {
-                 --refusals;
-                 return {};
-               }
-               Numbers numbers;
-               for (const auto& event : events) numbers.push_back(event.seq);
-               return [this, numbers] {
-                 const std::lock_guard lock(mutex);
-                 heard.insert(heard.end(), numbers.begin(), numbers.end());
-               };
-             },
-             .on_signal =
-                 [this](std::string_view signal) {
-                   const std::lock_guard lock(mutex);
-                   signals.emplace_back(signal);
-                 },
-             .on_look = [](store::Session&) {}}) {
+      : feed(with(database, node, std::move(options)), database.clock, metrics,
+             {.is_wanted = [this] { return wanted.load(); },
+              .on_events = [this](store::Session&,
+                                  std::span<const store::LiveEvent>) -> Feed::Callbacks::Say {
+                if (refusals > 0) {
+                  --refusals;
+                  return {};
+                }
+                return [this](const store::LiveEvent& event, const Place& place) {
+                  const std::lock_guard lock(mutex);
+                  heard.push_back(event.seq);
+                  places.push_back(place);
+                };
+              },
+              .on_signal =
+                  [this](std::string_view signal) {
+                    const std::lock_guard lock(mutex);
+                    signals.emplace_back(signal);
+                  },
+              .on_look = [](store::Session&) {}}) {
     const auto started = feed.start();
     BOOST_REQUIRE_MESSAGE(started, why(started));
     BOOST_REQUIRE(feed.arm(10s));
@@ -100,6 +98,7 @@ struct Listener {
   std::atomic<int> refusals{0};
   std::mutex mutex;
   Numbers heard;
+  std::vector<Place> places;  // behind each of them
   std::vector<std::string> signals;
   Metrics metrics;
   Feed feed;
@@ -169,6 +168,64 @@ BOOST_AUTO_TEST_CASE(its_place_is_what_has_been_said_and_is_waited_for) {
   BOOST_TEST(!place->has(first));
   BOOST_TEST(!place->has(second + 1));
   BOOST_TEST(!listener.feed.place(second + 1, 100ms, [] {}).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(each_event_comes_with_the_numbers_that_are_open_behind_it) {
+  Listener listener(*this, "a");
+  store::Session other(gateway_options());
+  auto slow = begin(other);
+  const auto first = write(slow);
+  const auto second = write();
+  listener.feed.ring();
+  BOOST_TEST(listener.hears({second}));
+  BOOST_REQUIRE(slow.commit());
+  listener.feed.ring();
+  BOOST_TEST(listener.hears({second, first}));
+  BOOST_TEST((listener.places == std::vector<Place>{{second, {first}}, {second, {}}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_place_is_of_all_that_was_committed_before_it_was_asked_for) {
+  Listener listener(*this, "a", without_looking());
+  store::Session other(gateway_options());
+  auto slow = begin(other);
+  const auto first = write(slow);
+  const auto second = write();
+  BOOST_REQUIRE(listener.feed.place(second, 10s, [] {}).has_value());
+  BOOST_REQUIRE(slow.commit());
+  // Not a later number, so only the asking tells that there may be something.
+  const auto place = listener.feed.place(second, 10s, [] {});
+  BOOST_REQUIRE(place.has_value());
+  BOOST_TEST((*place == Place{second, {}}));
+  BOOST_TEST((listener.numbers() == Numbers{second, first}));
+}
+
+BOOST_AUTO_TEST_CASE(a_number_is_awaited_as_long_as_the_transaction_that_took_it_is_open) {
+  FeedOptions options;
+  options.patience_ms = 50;
+  Listener listener(*this, "a", options);
+  store::Session other(gateway_options());
+  auto slow = begin(other);
+  const auto first = write(slow);
+  const auto second = write();
+  listener.feed.ring();
+  BOOST_TEST(listener.hears({second}));
+  // Taken later than `first` and given up, so the feed has come to a verdict on both since.
+  std::int64_t dropped_number = 0;
+  {
+    store::Session third(gateway_options());
+    auto dropped = begin(third);
+    dropped_number = write(dropped);
+  }
+  const auto last = write();
+  BOOST_TEST(dropped_number < last);
+  listener.feed.ring();
+  const auto begun = clock.steady_ms();
+  BOOST_REQUIRE(eventually([&] { return clock.steady_ms() - begun > 20 * options.patience_ms; }));
+  BOOST_TEST(listener.missing() == 2);  // an older transaction may have taken either
+  BOOST_REQUIRE(slow.commit());
+  listener.feed.ring();
+  BOOST_TEST(listener.hears({second, last, first}));
+  BOOST_TEST(eventually([&] { return listener.missing() == 0; }));
 }
 
 BOOST_AUTO_TEST_CASE(a_number_that_was_rolled_back_is_awaited_only_so_long) {
@@ -260,6 +317,23 @@ BOOST_AUTO_TEST_CASE(a_connection_that_the_database_ends_is_made_again_and_nothi
   expected.push_back(write());
   listener.feed.ring();
   BOOST_TEST(listener.hears(expected));
+}
+
+BOOST_AUTO_TEST_CASE(the_pause_after_trouble_with_the_database_ends_with_the_feed) {
+  auto session = gateway_options();
+  session.conninfo = Secret("host=/nonexistent connect_timeout=1");
+  Metrics metrics;
+  Feed feed({.session = session, .node = "a", .after_trouble = 10min}, clock, metrics,
+            {.is_wanted = [] { return true; },
+             .on_events = [](auto&, auto) { return Feed::Callbacks::Say(); },
+             .on_signal = [](std::string_view) {},
+             .on_look = [](store::Session&) {}});
+  BOOST_REQUIRE(feed.start());
+  // The first attempt has failed, so it pauses, or is about to.
+  BOOST_TEST(!feed.arm(300ms));
+  const auto begun = clock.steady_ms();
+  feed.stop();
+  BOOST_TEST(clock.steady_ms() - begun < 60'000);
 }
 
 BOOST_AUTO_TEST_CASE(an_absent_database_does_not_let_anybody_be_armed) {

@@ -4,8 +4,8 @@
 //   const gateway = await Gateway.start(BUILD_FOLDER);
 //   const shop = await gateway.makeShop();     // an owner with a business and a widget
 //   await gateway.stop();
-import { spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHmac, hkdfSync, randomUUID } from 'node:crypto';
 import { chmodSync, createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -31,6 +31,8 @@ export async function until(what, holds, patience = 15_000) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+const mac = (key, text) => createHmac('sha256', key).update(text).digest('base64url');
 
 export class Gateway {
   // `beside`: another gateway, whose database and keys this one uses.
@@ -95,6 +97,39 @@ export class Gateway {
     const socket = readFileSync(path.join(postgres, 'data', 'postmaster.pid'), 'utf8').split('\n')[4];
     const host = path.resolve(postgres, 'data', socket);
     return `host=${host} port=5432 user=backchannel_gateway dbname=backchannel sslmode=disable`;
+  }
+
+  // Statements of the database's owner; answers what they do.
+  sql(statements) {
+    const { PGHOST, ...environment } = process.env;
+    const url = this.databaseUrl().replace('backchannel_gateway', 'postgres');
+    const command = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', url];
+    const input = `set search_path = backchannel;\n${statements};\n`;
+    return execFileSync('psql', command, { env: environment, input, encoding: 'utf8' }).trim();
+  }
+
+  // A key for `purpose`, derived from the current master key as gateway/secrets/keyring.h says.
+  signingKey(purpose) {
+    const file = readFileSync(path.join(this.folder, 'data', 'master.keys'), 'utf8');
+    const [id, master] = file.split('\n')[0].split(' ');
+    const key = hkdfSync('sha256', Buffer.from(master, 'base64'), '', `backchannel|${purpose}`, 32);
+    return { id, key: Buffer.from(key) };
+  }
+
+  // The access token with other claims: what the gateway itself would have signed.
+  accessToken(token, claims) {
+    const [head, payload] = token.split('.');
+    const old = JSON.parse(Buffer.from(payload, 'base64url'));
+    const text = Buffer.from(JSON.stringify({ ...old, ...claims })).toString('base64url');
+    const { key } = this.signingKey('jwt');
+    return `${head}.${text}.${mac(key, `${head}.${text}`)}`;
+  }
+
+  visitorToken(token, claims) {
+    const old = JSON.parse(Buffer.from(token.split('.')[0], 'base64url'));
+    const text = Buffer.from(JSON.stringify({ ...old, ...claims })).toString('base64url');
+    const { key } = this.signingKey('visitor-token');
+    return `${text}.${mac(key, text)}`;
   }
 
   async end(signal = 'SIGTERM') {

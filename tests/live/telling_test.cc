@@ -88,15 +88,6 @@ struct Fixture : test_support::Database {
 
 BOOST_AUTO_TEST_SUITE(telling)
 
-BOOST_AUTO_TEST_CASE(an_offset_is_its_event_and_its_part_and_nothing_else_is_one) {
-  BOOST_TEST((Offset{17, 2}.text() == "17.2"));
-  BOOST_TEST((Offset::parse("17.2") == Offset{17, 2}));
-  for (const char* text : {"", "17", "17.", ".2", "17.2.3", "17.2 ", "-1.0", "1.-1", "a.b",
-                           "99999999999999999999.0", "1.99999999999"}) {
-    BOOST_TEST(!Offset::parse(text), text);
-  }
-}
-
 BOOST_FIXTURE_TEST_CASE(an_agents_message_is_told_to_agents_and_to_its_visitor_in_their_own_words,
                         Fixture) {
   const auto id = message(1, "Hi");
