@@ -336,7 +336,7 @@ BOOST_AUTO_TEST_CASE(wrong_options_are_refused_with_the_option_and_what_it_takes
   cases[1].options.listen = "9000";
   cases[1].words = {"--listen", "ADDRESS:PORT"};
   cases[2].options.listen = "127.0.0.1:65530";
-  cases[2].words = {"--listen", "65520"};
+  cases[2].words = {"--listen", "65517"};
   cases[3].options.scenario = "evening";
   cases[3].words = {"morning", "evening"};
   cases[4].options.scenario = "morning";
