@@ -563,7 +563,7 @@ BOOST_AUTO_TEST_CASE(an_expired_token_is_a_problem_of_the_channel_and_the_messag
   BOOST_TEST(
       shop.channel.last_error().find("connect the Instagram account again") != std::string::npos,
       shop.channel.last_error());
-  BOOST_TEST(desk.status_of(message) == "queued");
+  BOOST_TEST(desk.becomes(message, "queued"));
   Account fresh = shop.account;
   fresh.token = "IGAA" + fresh_digits("token") + "renewed0123456789";
   shop.meta.add_instagram({.user_id = fresh.id, .token = fresh.token});

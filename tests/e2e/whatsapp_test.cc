@@ -573,7 +573,7 @@ BOOST_AUTO_TEST_CASE(an_expired_token_is_a_problem_of_the_channel_and_the_messag
              shop.channel.last_error());
   BOOST_TEST(shop.channel.state() == "failed");
   BOOST_TEST(shop.channel.last_error().find(shop.number.token) == std::string::npos);
-  BOOST_TEST(desk.status_of(message) == "queued");
+  BOOST_TEST(desk.becomes(message, "queued"));
   // A new token, and what waited leaves.
   Number fresh = shop.number;
   fresh.token = "EAA" + fresh_digits("token") + "renewed0123456789";

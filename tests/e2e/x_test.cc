@@ -499,7 +499,7 @@ BOOST_AUTO_TEST_CASE(a_revoked_token_is_a_problem_of_the_channel_and_the_message
   BOOST_TEST(eventually([&] { return shop.channel.state() == "failed"; }));
   BOOST_TEST(!shop.channel.last_error().empty());
   BOOST_TEST(shop.channel.last_error().find(shop.account.token) == std::string::npos);
-  BOOST_TEST(desk.status_of(message) == "queued");
+  BOOST_TEST(desk.becomes(message, "queued"));
   // A new token, and what waited leaves.
   Account fresh = shop.account;
   fresh.token += "-renewed";
