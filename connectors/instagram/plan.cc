@@ -33,6 +33,9 @@ using sdk::json::Writer;
 
 constexpr std::string_view kFields =
     "messages,message_reactions,messaging_postbacks,messaging_seen,messaging_referral,message_edit";
+// These take a permission of their own, instagram_business_manage_comments.
+// https://developers.facebook.com/docs/instagram-platform/webhooks (read 2026-11-21)
+constexpr std::string_view kCommentFields = ",comments,live_comments";
 
 // https://developers.facebook.com/docs/messenger-platform/instagram/features/send-message: bytes of
 // UTF-8, not characters (read 2026-11-21).
@@ -164,6 +167,27 @@ Done registered(const Channel& channel, const Identity& identity) {
 
 std::string subscription(const Channel& channel) { return node(channel) + "/subscribed_apps"; }
 
+enum class Comments { wanted, left_out };
+
+Call subscribe(const Channel& channel, const Identity& identity, Comments comments) {
+  std::string fields(by_facebook_login(channel) ? "messages" : kFields);
+  if (!by_facebook_login(channel) && comments == Comments::wanted) fields += kCommentFields;
+  const std::string who =
+      by_facebook_login(channel) ? node(channel) : sdk::url_encode(identity.account);
+  return authorized(channel,
+                    {.method = "POST",
+                     .url = graph_url(channel, who + "/subscribed_apps?subscribed_fields=" +
+                                                   sdk::url_encode(fields))});
+}
+
+// A parameter (100) or a permission (10, 200 to 299) is what Instagram does not like.
+bool refuses_fields(const Response& response) {
+  if (response.status != 400 && response.status != 403) return false;
+  const auto error = connector::meta::graph_error(response);
+  return error &&
+         (error->code == 10 || error->code == 100 || (error->code >= 200 && error->code <= 299));
+}
+
 Step register_webhook(const Channel& channel, std::span<const Response> so_far) {
   if (by_facebook_login(channel) && channel.setting("page_id").empty()) {
     return Fail{.code = Failure::config,
@@ -186,21 +210,25 @@ Step register_webhook(const Channel& channel, std::span<const Response> so_far) 
                 .why = "account_id is another account than the access token's, which is " +
                        identity.account};
   }
-  if (so_far.size() == 1) {
-    const std::string_view fields = by_facebook_login(channel) ? "messages" : kFields;
-    const std::string who =
-        by_facebook_login(channel) ? node(channel) : sdk::url_encode(identity.account);
-    return authorized(channel,
-                      {.method = "POST",
-                       .url = graph_url(channel, who + "/subscribed_apps?subscribed_fields=" +
-                                                     sdk::url_encode(fields))});
+  if (so_far.size() == 1) return subscribe(channel, identity, Comments::wanted);
+  // Without a permission for comments the messages are still to be had.
+  const bool without_comments = !by_facebook_login(channel) && refuses_fields(so_far[1]);
+  if (without_comments && so_far.size() == 2) {
+    return subscribe(channel, identity, Comments::left_out);
   }
-  if (!connector::is_success(so_far[1])) return fail_of(channel, so_far[1], Repeat::safe);
-  const auto answer = Document::parse(so_far[1].body);
+  const Response& last = so_far[without_comments ? 2 : 1];
+  if (!connector::is_success(last)) return fail_of(channel, last, Repeat::safe);
+  const auto answer = Document::parse(last.body);
   if (!answer || !answer->root()["success"].boolean().value_or(false)) {
     return Fail{.code = Failure::retry, .why = "Instagram did not confirm the subscription"};
   }
-  return registered(channel, identity);
+  Done done = registered(channel, identity);
+  if (without_comments) {
+    done.results.emplace_back("warning",
+                              "comments are not delivered: the access token lacks the permission "
+                              "instagram_business_manage_comments");
+  }
+  return done;
 }
 
 Step unregister_webhook(const Channel& channel, std::span<const Response> so_far) {

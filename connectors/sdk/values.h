@@ -81,7 +81,7 @@ struct Attachment {
   std::string mime_type;
   std::string file_name;
   std::int64_t size = -1;  // bytes; -1 unknown
-  Pairs extra;             // latitude, longitude, phone_number, width, duration, emoji, ...
+  Pairs extra;             // latitude, width, duration, ...; none of the API's names (id, url, ...)
   std::string content;     // the bytes themselves, where the delivery carried them (mail)
 
   bool operator==(const Attachment&) const = default;

@@ -96,7 +96,7 @@ Attachment card(Value contact) {
   Pairs& extra = attachment.extra;
   const Value name = contact["name"];
   const Value phone = contact["phones"].at(0);
-  add(extra, "name", text_of(name["formatted_name"]));
+  add(extra, "formatted_name", text_of(name["formatted_name"]));
   add(extra, "first_name", text_of(name["first_name"]));
   add(extra, "last_name", text_of(name["last_name"]));
   add(extra, "phone_number", scalar(phone["phone"]));

@@ -474,7 +474,7 @@ class Composer {
     const std::string_view email = fact(attachment, "email");
     std::string_view first_name = fact(attachment, "first_name");
     const std::string_view last_name = fact(attachment, "last_name");
-    std::string name(fact(attachment, "name"));
+    std::string name(fact(attachment, "formatted_name"));
     if (name.empty()) {
       name = first_name;
       if (!name.empty() && !last_name.empty()) name += ' ';

@@ -194,7 +194,8 @@ std::optional<Attachment> media(Value value, Audience audience) {
   if (!is_web(url)) return std::nullopt;
   Attachment attachment{.kind = moves && !is_still ? "video" : "image"};
   set_source(attachment, url, audience);
-  add(attachment.extra, "id", id_of(value["id_str"].exists() ? value["id_str"] : value["id"]));
+  add(attachment.extra, "x_media_id",
+      id_of(value["id_str"].exists() ? value["id_str"] : value["id"]));
   add(attachment.extra, "media_key", text_of(value["media_key"]));
   add_size(attachment.extra, value["sizes"]);
   add_number(attachment.extra, "width", value["width"]);

@@ -7,6 +7,7 @@
 
 #include "connectors/sdk/crypto.h"
 #include "connectors/sdk/json.h"
+#include "gateway/plugins/reserved.h"
 
 namespace gateway::inbound {
 namespace {
@@ -62,13 +63,6 @@ void write_size(sdk::json::Writer& json, const connector::Attachment& attachment
   }
 }
 
-// Names an attachment has for itself, also those that come later.
-bool is_own_member(std::string_view name) {
-  constexpr std::string_view kOwn[] = {"id",   "type",  "url",      "content_type", "size",
-                                       "name", "state", "media_id", "error"};
-  return std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn);
-}
-
 std::optional<std::string> attachments_json(const Event& event, const NormalizeContext& context,
                                             const Uuid& key) {
   if (event.attachments.empty()) return std::nullopt;
@@ -89,10 +83,9 @@ std::optional<std::string> attachments_json(const Event& event, const NormalizeC
     attachment.file_name.empty() ? json.null() : json.value(attachment.file_name);
     json.member("state", bytes == Bytes::awaited ? "pending" : "ready");
     if (!attachment.media_id.empty()) json.member("media_id", attachment.media_id);
-    // X names its files "id" too: in jsonb the later member would win, and the file could not find
-    // its attachment any more.
+    // In jsonb the later member would win, and a file could not find its attachment any more.
     for (const auto& [name, value] : attachment.extra) {
-      if (!is_own_member(name)) json.member(name, value);
+      if (!plugins::is_attachment_member(name)) json.member(name, value);
     }
     json.end();
   }

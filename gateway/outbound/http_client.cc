@@ -13,6 +13,7 @@
 #include "connectors/sdk/text.h"
 #include "gateway/base/log.h"
 #include "gateway/outbound/mail_transfer.h"
+#include "gateway/plugins/reserved.h"
 
 namespace gateway::outbound {
 namespace {
@@ -36,14 +37,6 @@ bool is_token(std::string_view text) {
 bool is_header_value(std::string_view text) {
   return std::none_of(text.begin(), text.end(),
                       [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; });
-}
-
-// Headers that frame or route the request are libcurl's, not a connector's.
-bool is_reserved(std::string_view lower_name) {
-  static constexpr std::string_view kReserved[] = {
-      "host",    "content-length",      "transfer-encoding", "connection", "te",    "trailer",
-      "upgrade", "proxy-authorization", "proxy-connection",  "keep-alive", "expect"};
-  return std::find(std::begin(kReserved), std::end(kReserved), lower_name) != std::end(kReserved);
 }
 
 }  // namespace
@@ -150,7 +143,7 @@ struct HttpClient::Transfer {
     };
     for (const auto& [name, value] : call.headers) {
       const std::string lower = sdk::lower_ascii(name);
-      if (!is_token(name) || !is_header_value(value) || is_reserved(lower)) {
+      if (!is_token(name) || !is_header_value(value) || plugins::is_reserved_header(lower)) {
         return refuse("the call has a header it may not have");
       }
       has_type = has_type || lower == "content-type";

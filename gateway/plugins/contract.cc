@@ -13,6 +13,7 @@
 #include "gateway/plugins/describe.h"
 #include "gateway/plugins/elf_symbols.h"
 #include "gateway/plugins/fixtures.h"
+#include "gateway/plugins/reserved.h"
 
 namespace gateway::plugins {
 namespace {
@@ -549,6 +550,11 @@ class Contract {
         found(7, name + ": a URL holds a secret and is not marked as one");
       }
     }
+    for (const auto& [header, value] : call.headers) {
+      if (is_reserved_header(sdk::lower_ascii(header))) {
+        found(7, name + ": a call sets the header " + header + ", which is the gateway's");
+      }
+    }
   }
 
   // 8
@@ -572,6 +578,24 @@ class Contract {
         if (of_message && event.message.empty()) found(8, where + " has no message");
         if (event.kind == EventKind::message && event.contact.empty()) {
           found(8, where + " has no contact");
+        }
+        check_attachments(where, event);
+      }
+    }
+    for (const Transcript& transcript : fixtures_.transcripts) {
+      const Step last = plan(transcript, transcript.answers);
+      const auto* done = std::get_if<connector::Done>(&last);
+      if (done == nullptr) continue;
+      for (const Event& event : done->events) check_attachments(transcript.name, event);
+    }
+  }
+
+  void check_attachments(const std::string& where, const Event& event) {
+    for (const connector::Attachment& attachment : event.attachments) {
+      for (const auto& [name, value] : attachment.extra) {
+        if (is_attachment_member(name)) {
+          found(8, where + " has an attachment with " + name +
+                       " as extra, which the gateway's own member hides");
         }
       }
     }

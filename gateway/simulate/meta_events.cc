@@ -360,6 +360,26 @@ Result<std::vector<MetaSimulator::Change>> MetaSimulator::instagram_changes(
     change.id = "item";
     return std::vector<Change>{std::move(change)};
   }
+  if (const auto words = wish["comment"].text()) {
+    const std::string id = "17" + mint_digits(15);
+    account.comments[id] = {igsid, wish["timestamp"].integer().value_or(now_ms), false};
+    account.people[igsid] = from.contact.key;
+    ids.push_back(id);
+    change.field = wish["live"].boolean().value_or(false) ? "live_comments" : "comments";
+    change.list = "changes";
+    change.id = id;
+    Members value{
+        {"id", json_text(id)},
+        {"from", object({{"id", json_text(igsid)}, {"username", json_text(from.contact.handle)}})},
+        {"media", object({{"id", json_text("18" + mint_digits(15))},
+                          {"media_product_type", json_text("FEED")}})},
+        {"text", json_text(*words)}};
+    if (const auto parent = wish["reply_to"].text()) {
+      value.emplace_back("parent_id", json_text(*parent));
+    }
+    change.item = object({{"field", json_text(change.field)}, {"value", object(value)}});
+    return std::vector<Change>{std::move(change)};
+  }
   if (const auto emoji = wish["reaction"].text()) {
     name = "reaction";
     change.field = "message_reactions";

@@ -27,6 +27,7 @@ constexpr std::size_t kFileNameUnits = 240;
 constexpr std::size_t kTrackerUnits = 512;
 constexpr std::size_t kInstagramTextBytes = 1000;
 constexpr std::int64_t kHumanAgentMs = 7 * kDayMs;
+constexpr std::int64_t kPrivateReplyMs = 7 * kDayMs;
 
 bool is_web_url(std::string_view url) {
   return url.rfind("https://", 0) == 0 || url.rfind("http://", 0) == 0;
@@ -400,8 +401,17 @@ std::optional<HttpReply> MetaSimulator::refuse_instagram(const InstagramAccount&
     return error(400, 100, "(#100) " + std::string(what));
   };
   const std::string to(body["recipient"]["id"].text_or(""));
-  const bool to_comment = body["recipient"]["comment_id"].text().has_value();
+  const auto comment = body["recipient"]["comment_id"].text();
+  const bool to_comment = comment.has_value();
   if (to.empty() && !to_comment) return bad("The parameter recipient is required");
+  if (to_comment) {
+    const auto known = account.comments.find(std::string(*comment));
+    if (known == account.comments.end()) return bad("The comment does not exist");
+    if (known->second.answered) return error(400, 10900, "(#10900) Activity already replied to");
+    if (clock_.now_ms() - known->second.at_ms > kPrivateReplyMs) {
+      return error(400, 10901, "(#10901) Activity expired");
+    }
+  }
   if (!to_comment && account.people.count(to) == 0) {
     return error(400, 100, "(#100) No matching user found", 2534014);
   }
@@ -470,17 +480,20 @@ MetaSimulator::Answer MetaSimulator::instagram_message(Call& call, InstagramAcco
   }
   const Value body = document->root();
   if (auto refused = refuse_instagram(account, body)) return std::move(*refused);
-  const std::string to(body["recipient"]["id"].text_or(""));
+  const std::string comment(body["recipient"]["comment_id"].text_or(""));
+  const std::string to(comment.empty() ? body["recipient"]["id"].text_or("")
+                                       : std::string_view(account.comments.at(comment).igsid));
   if (body["sender_action"].exists()) {
     HttpReply reply;
     reply.body = object({{"recipient_id", json_text(to)}});
     return reply;
   }
-  const auto finish = [this, user_id = account.user_id, to, text = body.dump()] {
+  const auto finish = [this, user_id = account.user_id, to, comment, text = body.dump()] {
     const auto again = Document::parse(text);
     const Value message = again->root()["message"];
     const std::string mid = mint_mid();
     InstagramAccount& owner = world_.instagram.at(user_id);
+    if (!comment.empty()) owner.comments.at(comment).answered = true;
     std::string kind = "text";
     if (message["attachments"].exists()) kind = "image";
     if (message["attachment"].exists()) kind = message["attachment"]["type"].text_or("");

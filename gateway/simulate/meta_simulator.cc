@@ -35,8 +35,8 @@ POST   events                 somebody does something; shorthand:
                     "content": {"type": ..., ...} any other type; "value" and "field": any change
          Instagram  "text" "image" "images": n, "video" "audio" "file" "share" "story_mention"
                     "story_reply" "like_heart" "unsupported" "postback" "referral", "reaction": emoji,
-                    "edit": text, "revoke", "seen" with "message_id"; "standby": true; "item" and
-                    "field": any item
+                    "edit": text, "revoke", "seen" with "message_id"; "comment": text, "live": true;
+                    "standby": true; "item" and "field" ("list": "changes"): any item
          further    "echo": true (from the phone app), "reply_to", "timestamp", "without_phone": true
          or         {"batch": [...]}: one body for all that have one destination
 POST   raw?id=ID              the body is signed and delivered byte for byte

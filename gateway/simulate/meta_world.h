@@ -62,6 +62,13 @@ struct InstagramMessage {
   bool deleted = false;
 };
 
+// A comment on a post of the account.
+struct InstagramComment {
+  std::string igsid;  // whose
+  std::int64_t at_ms = 0;
+  bool answered = false;  // in private, which is possible once
+};
+
 struct InstagramAccount {
   std::string user_id;  // 17 digits: what webhooks name
   std::string app_scoped_id;
@@ -72,6 +79,7 @@ struct InstagramAccount {
   std::map<std::string, std::int64_t> last_inbound_ms;  // by scoped id
   std::map<std::string, std::string> people;            // scoped id -> key of the person
   std::map<std::string, InstagramMessage> messages;     // by mid
+  std::map<std::string, InstagramComment> comments;     // by id
 };
 
 // A token and what it may touch.

@@ -19,10 +19,10 @@ using sdk::json::Writer;
 constexpr std::uint16_t kTelegramPort = 1;
 constexpr std::uint16_t kMetaPort = 2;
 constexpr std::uint16_t kSmsPort = 5;
-constexpr std::uint16_t kXPort = 8;
-constexpr std::uint16_t kMailPort = 10;
-constexpr std::uint16_t kSmtpPort = 14;
-constexpr std::uint16_t kImapPort = 15;
+constexpr std::uint16_t kXPort = 11;
+constexpr std::uint16_t kMailPort = 13;
+constexpr std::uint16_t kSmtpPort = 17;
+constexpr std::uint16_t kImapPort = 18;
 constexpr std::uint16_t kLastPort = kImapPort;
 
 constexpr std::array<std::string_view, 5> kPlatforms = {"telegram", "meta", "sms", "x", "mail"};
@@ -49,6 +49,18 @@ constexpr std::string_view kVonageNumber = "14155550198";
 constexpr std::string_view kTelnyxKey = "KEYsimulated0123456789";
 constexpr std::string_view kTelnyxProfile = "40000000-0000-4000-8000-000000000001";
 constexpr std::string_view kTelnyxNumber = "+14155550197";
+constexpr std::string_view kPlivoId = "MASIMULATED000000001";
+constexpr std::string_view kPlivoToken = "simulatedPlivoToken0123456789";
+constexpr std::string_view kPlivoNumber = "+14155550196";
+constexpr std::string_view kSinchPlan = "simulatedplan0000000000000000001";
+constexpr std::string_view kSinchToken = "simulatedSinchToken0123456789";
+constexpr std::string_view kSinchSecret = "simulatedSinchSecret0123456789";
+constexpr std::string_view kSinchNumber = "+14155550195";
+constexpr std::string_view kBirdKey = "simulatedBirdAccessKey0123456789";
+constexpr std::string_view kBirdOrganization = "50000000-0000-4000-8000-000000000001";
+constexpr std::string_view kBirdWorkspace = "50000000-0000-4000-8000-000000000002";
+constexpr std::string_view kBirdChannel = "50000000-0000-4000-8000-000000000003";
+constexpr std::string_view kBirdNumber = "+14155550194";
 constexpr std::string_view kXUser = "1730000000000000001";
 constexpr std::string_view kMailHost = "mail.simulated.example";
 constexpr std::string_view kMailPassword = "simulated-password";
@@ -278,6 +290,38 @@ void Simulators::make_accounts() {
                   {"telnyx_public_key", sms_->telnyx_public_key()},
                   {"messaging_profile_id", kTelnyxProfile},
                   {"from", kTelnyxNumber}}));
+    sms_->add_plivo({.auth_id = std::string(kPlivoId),
+                     .auth_token = std::string(kPlivoToken),
+                     .number = std::string(kPlivoNumber)});
+    sample("sms-plivo", "sms",
+           texts({{"provider", "plivo"},
+                  {"plivo_auth_id", kPlivoId},
+                  {"plivo_auth_token", kPlivoToken},
+                  {"from", kPlivoNumber}}));
+    sms_->add_sinch({.plan_id = std::string(kSinchPlan),
+                     .token = std::string(kSinchToken),
+                     .number = std::string(kSinchNumber),
+                     .webhook_secret = std::string(kSinchSecret)});
+    sample("sms-sinch", "sms",
+           texts({{"provider", "sinch"},
+                  {"sinch_plan_id", kSinchPlan},
+                  {"sinch_token", kSinchToken},
+                  {"webhook_secret", kSinchSecret},
+                  {"from", kSinchNumber}}),
+           "enter registration.instructions.callback_url of the answer in Sinch's dashboard: POST "
+           "/_simulate/sms/sinch/callback {\"plan_id\": \"" +
+               std::string(kSinchPlan) + "\", \"callback_url\"}");
+    sms_->add_bird({.access_key = std::string(kBirdKey),
+                    .organization_id = std::string(kBirdOrganization),
+                    .workspace_id = std::string(kBirdWorkspace),
+                    .channel_id = std::string(kBirdChannel),
+                    .number = std::string(kBirdNumber)});
+    sample("sms-bird", "sms",
+           texts({{"provider", "bird"},
+                  {"bird_access_key", kBirdKey},
+                  {"organization_id", kBirdOrganization},
+                  {"workspace_id", kBirdWorkspace},
+                  {"channel_id", kBirdChannel}}));
   }
   if (mail_) {
     mail_->add_smtp_user("acme", std::string(kMailPassword));

@@ -1,8 +1,8 @@
 // All simulated platforms in one process, with one control API for them, the settings a gateway
 // needs to meet them, and channels they accept.
 //
-// Ports: the control API has the one that is asked for, the platforms the fifteen behind it, always
-// in the same places, whichever of them run. Port 0 leaves all of them to the kernel.
+// Ports: the control API has the one that is asked for, the platforms the eighteen behind it,
+// always in the same places, whichever of them run. Port 0 leaves all of them to the kernel.
 //
 // start and stop from one thread; everything else from any. What an accessor returns lives as long
 // as this.

@@ -117,6 +117,74 @@ struct SmsSimulator::Telnyx {
   KeyPair key;
 };
 
+struct SmsSimulator::Plivo {
+  struct Application {
+    std::string id;
+    std::string account;
+    std::string name;
+    std::string message_url, message_method = "POST";
+  };
+  struct Number {
+    std::string account;
+    std::string application;
+  };
+  struct Account {
+    std::string auth_token;
+    bool v3 = true;
+  };
+  std::map<std::string, Account> accounts;  // by auth id
+  std::map<std::string, Application> applications;
+  std::map<std::string, Number> numbers;  // by phone
+};
+
+struct SmsSimulator::Sinch {
+  struct Plan {
+    std::string token;
+    std::string webhook_secret;
+    std::string callback_url;
+  };
+  std::map<std::string, Plan> plans;
+  std::map<std::string, std::string> numbers;  // phone -> plan
+  std::map<std::string, std::string> batches;  // plan/id -> JSON
+};
+
+struct SmsSimulator::Bird {
+  struct Workspace {
+    std::string organization;
+    std::string access_key;
+  };
+  struct Channel {
+    std::string workspace;
+    std::string phone;
+  };
+  struct Subscription {
+    std::string id;
+    std::string workspace;
+    std::string event;
+    std::string url;
+    std::string signing_key;
+    std::vector<std::pair<std::string, std::string>> filters;  // key, value
+    std::string created_at;
+    bool takes(std::string_view channel) const {
+      for (const auto& [key, value] : filters) {
+        if (key == "channelId" && value != channel) return false;
+      }
+      return true;
+    }
+  };
+  std::map<std::string, Workspace> workspaces;
+  std::map<std::string, Channel> channels;
+  std::map<std::string, Subscription> subscriptions;
+  std::map<std::string, std::string> messages;  // id -> JSON
+
+  std::string channel_of(std::string_view phone) const {
+    for (const auto& [id, channel] : channels) {
+      if (channel.phone == phone) return id;
+    }
+    return {};
+  }
+};
+
 // Milliseconds of a provider between the states of a message.
 inline constexpr std::int64_t kSmsStateEveryMs = 400;
 inline constexpr std::int64_t kSmsReplyAfterMs = 2'000;
@@ -128,6 +196,8 @@ std::vector<std::string> path_parts(std::string_view path);
 // '+' and 7 to 15 digits.
 bool is_e164(std::string_view phone);
 std::string digits_only(std::string_view text);
+// An http or https URL, as files to be sent are named.
+bool is_web(std::string_view url);
 // "2026-11-20T09:00:00.123Z" and "Fri, 20 Nov 2026 09:00:00 +0000".
 std::string iso_ms(std::int64_t unix_ms);
 std::string rfc2822(std::int64_t unix_ms);

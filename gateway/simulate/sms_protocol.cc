@@ -32,6 +32,17 @@ int septets(std::string_view character) {
   return kBasic.find(character) != std::string_view::npos ? 1 : 0;
 }
 
+// Sorted; "k=v" joined by '&' in a URL, "kv" in a body.
+std::string plivo_fields(sdk::Form fields, bool of_url) {
+  std::sort(fields.begin(), fields.end());
+  std::string text;
+  for (const auto& [name, value] : fields) {
+    if (of_url && !text.empty()) text += '&';
+    text += of_url ? name + "=" + value : name + value;
+  }
+  return text;
+}
+
 std::size_t length_of(char lead) {
   const auto byte = static_cast<unsigned char>(lead);
   return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
@@ -106,6 +117,57 @@ std::string vonage_sig(std::string_view secret, std::string_view method, sdk::Fo
 
 std::string telnyx_signed_text(std::int64_t timestamp_s, std::string_view body) {
   return std::to_string(timestamp_s) + "|" + std::string(body);
+}
+
+std::string plivo_signature_v3(std::string_view auth_token, std::string_view url, sdk::Form fields,
+                               std::string_view nonce) {
+  const std::string_view base = url.substr(0, url.find('?'));
+  const std::string_view query = url.substr(std::min(url.size(), base.size() + 1));
+  std::string text(base);
+  if (!query.empty() || !fields.empty()) text += '?';
+  text += plivo_fields(sdk::parse_form(query), true);
+  if (!query.empty() && !fields.empty()) text += '.';
+  text += plivo_fields(std::move(fields), false);
+  return sdk::base64(sdk::hmac_sha256(auth_token, text + "." + std::string(nonce)));
+}
+
+std::string plivo_signature_v2(std::string_view auth_token, std::string_view url,
+                               std::string_view nonce) {
+  return sdk::base64(
+      sdk::hmac_sha256(auth_token, std::string(url.substr(0, url.find('?'))) + std::string(nonce)));
+}
+
+std::string sinch_signature(std::string_view secret, std::string_view body, std::string_view nonce,
+                            std::string_view timestamp) {
+  std::string text(body);
+  text += '.';
+  text += nonce;
+  text += '.';
+  text += timestamp;
+  return sdk::base64(sdk::hmac_sha256(secret, text));
+}
+
+std::string bird_signature(std::string_view signing_key, std::string_view timestamp,
+                           std::string_view url, std::string_view body) {
+  std::string text(timestamp);
+  text += '\n';
+  text += url;
+  text += '\n';
+  text += sdk::sha256(body);
+  return sdk::base64(sdk::hmac_sha256(signing_key, text));
+}
+
+std::vector<std::string> xml_messages(std::string_view xml) {
+  std::vector<std::string> out;
+  std::size_t at = 0;
+  while ((at = xml.find("<Message", at)) != std::string_view::npos) {
+    const std::size_t open = xml.find('>', at);
+    const std::size_t close = xml.find("</Message>", at);
+    if (open == std::string_view::npos || close == std::string_view::npos || close < open) break;
+    out.emplace_back(xml.substr(open + 1, close - open - 1));
+    at = close;
+  }
+  return out;
 }
 
 bool is_gsm7(std::string_view utf8) {

@@ -2,7 +2,9 @@
 //
 // Pure functions. Facts: twilio.com/docs/usage/webhooks/webhooks-security,
 // developer.vonage.com getting-started/concepts/{webhooks,signing-messages},
-// developers.telnyx.com docs/messaging/messages/receiving-webhooks (read 2026-11-20).
+// developers.telnyx.com docs/messaging/messages/receiving-webhooks, docs.plivo.com
+// messaging/concepts/signature-validation, docs.bird.com notifications-api/verifying-a-webhook,
+// github.com/sinch/sinch-sdk-node authorization.helper.ts (read 2026-11-20).
 #ifndef GATEWAY_SIMULATE_SMS_PROTOCOL_H_
 #define GATEWAY_SIMULATE_SMS_PROTOCOL_H_
 
@@ -10,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "connectors/sdk/form.h"
 
@@ -39,6 +42,25 @@ std::string vonage_sig(std::string_view secret, std::string_view method, sdk::Fo
 
 // What Telnyx signs with Ed25519.
 std::string telnyx_signed_text(std::int64_t timestamp_s, std::string_view body);
+
+// X-Plivo-Signature-V3: of the URL with its query, and of the fields that are posted.
+std::string plivo_signature_v3(std::string_view auth_token, std::string_view url, sdk::Form fields,
+                               std::string_view nonce);
+// X-Plivo-Signature-V2, which covers the URL alone and not its query.
+std::string plivo_signature_v2(std::string_view auth_token, std::string_view url,
+                               std::string_view nonce);
+
+// x-sinch-webhook-signature; the timestamp is in seconds.
+std::string sinch_signature(std::string_view secret, std::string_view body, std::string_view nonce,
+                            std::string_view timestamp);
+
+// MessageBird-Signature of a webhook of Bird; the timestamp is in seconds.
+std::string bird_signature(std::string_view signing_key, std::string_view timestamp,
+                           std::string_view url, std::string_view body);
+
+// The bodies of <Message> in the XML a webhook answers Twilio or Plivo with: what is sent back to
+// the customer.
+std::vector<std::string> xml_messages(std::string_view xml);
 
 // Parts an SMS is sent in: GSM-7 160 or 153 septets, else UCS-2 70 or 67 units. 3GPP TS 23.038.
 int sms_segments(std::string_view utf8);

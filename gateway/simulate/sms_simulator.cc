@@ -17,13 +17,18 @@ using sdk::json::Document;
 using sdk::json::Value;
 
 constexpr std::string_view kHelp =
-    R"(Simulated SMS (Twilio, Vonage, Telnyx), under /_simulate/sms/
+    R"(Simulated SMS (Twilio, Vonage, Telnyx, Plivo, Sinch, Bird), under /_simulate/sms/
 GET    accounts               accounts, numbers, and where what is sent to them goes
 POST   twilio                 {"sid", "auth_token", "number", "service_sid", "number_webhook",
                               "api_key", "api_secret"}
 POST   vonage                 {"api_key", "api_secret", "signature_secret", "application_id",
                               "number", "public_key", "sms_api": true, "sig_method"}
 POST   telnyx                 {"api_key", "profile_id", "number"}
+POST   plivo                  {"auth_id", "auth_token", "number", "v3": false}
+POST   sinch                  {"plan_id", "token", "number", "webhook_secret"}
+POST   sinch/callback         {"plan_id", "callback_url"}: what is entered in Sinch's dashboard
+POST   bird                   {"access_key", "organization_id", "workspace_id", "channel_id",
+                              "number"}
 POST   unreachable            {"phone": "+1415...", "code": 30003}: messages to it fail
 GET    alerts                 what Twilio's debugger would show
 POST   events                 somebody does something; shorthand:
@@ -97,6 +102,10 @@ std::string digits_only(std::string_view text) {
   return out;
 }
 
+bool is_web(std::string_view url) {
+  return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
+}
+
 std::string iso_ms(std::int64_t unix_ms) {
   const std::string ms = std::to_string(1'000 + unix_ms % 1'000).substr(1);
   return formatted("%Y-%m-%dT%H:%M:%S", unix_ms) + "." + ms + "Z";
@@ -113,12 +122,21 @@ SmsSimulator::SmsSimulator(SmsOptions options)
                   "https://mms.twiliocdn.com"}},
                 {"api.nexmo.com",
                  {"https://api.nexmo.com", "https://rest.nexmo.com", "https://api-us.nexmo.com"}},
-                {"api.telnyx.com", {"https://api.telnyx.com"}}},
+                {"api.telnyx.com", {"https://api.telnyx.com"}},
+                {"api.plivo.com", {"https://api.plivo.com", "https://media.plivo.com"}},
+                {"sms.api.sinch.com",
+                 {"https://us.sms.api.sinch.com", "https://eu.sms.api.sinch.com",
+                  "https://au.sms.api.sinch.com", "https://br.sms.api.sinch.com",
+                  "https://ca.sms.api.sinch.com"}},
+                {"api.bird.com", {"https://api.bird.com", "https://media.api.bird.com"}}},
                std::string(kHelp)),
       sms_(std::move(options)),
       twilio_(std::make_unique<Twilio>()),
       vonage_(std::make_unique<Vonage>()),
-      telnyx_(std::make_unique<Telnyx>()) {
+      telnyx_(std::make_unique<Telnyx>()),
+      plivo_(std::make_unique<Plivo>()),
+      sinch_(std::make_unique<Sinch>()),
+      bird_(std::make_unique<Bird>()) {
   // The same key for the same seed, so that a channel's configuration outlives a restart.
   telnyx_->key = KeyPair::ed25519(sdk::sha256("telnyx" + std::to_string(sms_.seed)));
 }
@@ -197,6 +215,57 @@ std::string SmsSimulator::telnyx_public_key() const {
   return sdk::base64(telnyx_->key.raw_public_key());
 }
 
+void SmsSimulator::add_plivo(const NewPlivo& account) {
+  const std::lock_guard lock(mutex_);
+  insert(account);
+}
+
+void SmsSimulator::insert(const NewPlivo& wanted) {
+  plivo_->accounts[wanted.auth_id] = {wanted.auth_token, wanted.v3};
+  plivo_->numbers[wanted.number] = {wanted.auth_id, {}};
+}
+
+void SmsSimulator::add_sinch(const NewSinch& plan) {
+  const std::lock_guard lock(mutex_);
+  insert(plan);
+}
+
+void SmsSimulator::insert(const NewSinch& wanted) {
+  Sinch::Plan& plan = sinch_->plans[wanted.plan_id];
+  plan.token = wanted.token;
+  plan.webhook_secret = wanted.webhook_secret;
+  sinch_->numbers[wanted.number] = wanted.plan_id;
+}
+
+Result<> SmsSimulator::set_sinch_callback(const std::string& plan_id, const std::string& url) {
+  const std::lock_guard lock(mutex_);
+  return set_sinch_callback_locked(plan_id, url);
+}
+
+Result<> SmsSimulator::set_sinch_callback_locked(const std::string& plan_id,
+                                                 const std::string& url) {
+  const auto plan = sinch_->plans.find(plan_id);
+  if (plan == sinch_->plans.end()) return fail(Errc::not_found, "no such service plan");
+  if (!url.empty()) {
+    if (const auto why = refuse_public_url(url, sms_.urls)) {
+      return fail(Errc::invalid_argument, *why);
+    }
+  }
+  plan->second.callback_url = url;
+  changed_.notify_all();
+  return {};
+}
+
+void SmsSimulator::add_bird(const NewBird& channel) {
+  const std::lock_guard lock(mutex_);
+  insert(channel);
+}
+
+void SmsSimulator::insert(const NewBird& wanted) {
+  bird_->workspaces[wanted.workspace_id] = {wanted.organization_id, wanted.access_key};
+  bird_->channels[wanted.channel_id] = {wanted.workspace_id, wanted.number};
+}
+
 std::string SmsSimulator::webhook_locked(const std::string& number) const {
   if (const auto at = twilio_->numbers.find(number); at != twilio_->numbers.end()) {
     return twilio_->target(at->second).url;
@@ -210,6 +279,22 @@ std::string SmsSimulator::webhook_locked(const std::string& number) const {
   if (const auto at = telnyx_->numbers.find(number); at != telnyx_->numbers.end()) {
     const auto profile = telnyx_->profiles.find(at->second.profile);
     return profile == telnyx_->profiles.end() ? "" : profile->second.webhook_url;
+  }
+  if (const auto at = plivo_->numbers.find(number); at != plivo_->numbers.end()) {
+    const auto application = plivo_->applications.find(at->second.application);
+    return application == plivo_->applications.end() ? "" : application->second.message_url;
+  }
+  if (const auto at = sinch_->numbers.find(number); at != sinch_->numbers.end()) {
+    return sinch_->plans.at(at->second).callback_url;
+  }
+  if (const std::string channel = bird_->channel_of(number); !channel.empty()) {
+    const std::string& workspace = bird_->channels.at(channel).workspace;
+    for (const auto& [id, subscription] : bird_->subscriptions) {
+      if (subscription.workspace == workspace && subscription.event == "sms.inbound" &&
+          subscription.takes(channel)) {
+        return subscription.url;
+      }
+    }
   }
   return {};
 }
@@ -275,6 +360,9 @@ std::string SmsSimulator::receive(const std::string& number, const Incoming& inc
   if (twilio_->numbers.count(number) != 0) return twilio_receive(number, incoming);
   if (vonage_->numbers.count(number) != 0) return vonage_receive(number, incoming);
   if (telnyx_->numbers.count(number) != 0) return telnyx_receive(number, incoming);
+  if (plivo_->numbers.count(number) != 0) return plivo_receive(number, incoming);
+  if (sinch_->numbers.count(number) != 0) return sinch_receive(number, incoming);
+  if (!bird_->channel_of(number).empty()) return bird_receive(number, incoming);
   return {};
 }
 
@@ -314,12 +402,27 @@ HttpReply SmsSimulator::file_reply(const std::string& path) {
 }
 
 std::string SmsSimulator::only_number() const {
-  const std::size_t all =
-      twilio_->numbers.size() + vonage_->numbers.size() + telnyx_->numbers.size();
-  if (all != 1) return {};
-  if (!twilio_->numbers.empty()) return twilio_->numbers.begin()->first;
-  return !vonage_->numbers.empty() ? vonage_->numbers.begin()->first
-                                   : telnyx_->numbers.begin()->first;
+  const auto all = listed();
+  return all.size() == 1 ? all[0].number : std::string();
+}
+
+std::vector<SmsSimulator::Listed> SmsSimulator::listed() const {
+  std::vector<Listed> out;
+  for (const auto& [phone, number] : twilio_->numbers) {
+    out.push_back({"twilio", number.account, phone});
+  }
+  for (const auto& [phone, number] : vonage_->numbers) {
+    out.push_back({"vonage", number.account, phone});
+  }
+  for (const auto& [phone, number] : telnyx_->numbers) {
+    out.push_back({"telnyx", number.profile, phone});
+  }
+  for (const auto& [phone, number] : plivo_->numbers) {
+    out.push_back({"plivo", number.account, phone});
+  }
+  for (const auto& [phone, plan] : sinch_->numbers) out.push_back({"sinch", plan, phone});
+  for (const auto& [id, channel] : bird_->channels) out.push_back({"bird", id, channel.phone});
+  return out;
 }
 
 std::string SmsSimulator::account_of(const HttpRequest& request) const {
@@ -327,12 +430,23 @@ std::string SmsSimulator::account_of(const HttpRequest& request) const {
   if (request.host == "api.twilio.com") {
     return path.size() > 2 ? path[2].substr(0, path[2].find('.')) : basic_of(request).first;
   }
+  // /v1/Account/MA.../, /xms/v1/PLAN/, /workspaces/WS/ and /organizations/ORG/workspaces/WS/.
+  if (request.host == "api.plivo.com" || request.host == "sms.api.sinch.com") {
+    return path.size() > 2 ? path[2] : std::string();
+  }
+  if (request.host == "api.bird.com") {
+    const auto at = std::find(path.begin(), path.end(), "workspaces");
+    return path.end() - at > 1 ? *(at + 1) : std::string();
+  }
   return request.host == "api.nexmo.com" ? basic_of(request).first : std::string();
 }
 
 Platform::Answer SmsSimulator::answer(const HttpRequest& request, ApiCall& record) {
   if (request.host == "api.twilio.com") return twilio(request, record);
   if (request.host == "api.telnyx.com") return telnyx(request, record);
+  if (request.host == "api.plivo.com") return plivo(request, record);
+  if (request.host == "sms.api.sinch.com") return sinch(request, record);
+  if (request.host == "api.bird.com") return bird(request, record);
   if (files_.count(request.path) != 0) return file_reply(request.path);
   return vonage(request, record);
 }
@@ -373,6 +487,21 @@ HttpReply SmsSimulator::refusal(const CallFault& fault, const HttpRequest& reque
     }
     return reply;
   }
+  const std::string words = rate     ? "Too many requests"
+                            : refuse ? fault.description
+                                     : "Internal server error";
+  if (request.host == "api.plivo.com") return plivo_error(status, json_text(words));
+  if (request.host == "sms.api.sinch.com") {
+    // Only 400 and 403 have a code and a text.
+    return sinch_error(status, status == 400 || status == 403 ? "syntax_invalid_json" : "", words);
+  }
+  if (request.host == "api.bird.com") {
+    return bird_error(status,
+                      rate     ? "TooManyRequests"
+                      : refuse ? "Refused"
+                               : "InternalServerError",
+                      words);
+  }
   if (request.path == "/sms/json" && !refuse) {
     // The SMS API's own way to say it: HTTP 200.
     reply.body = object(
@@ -404,17 +533,13 @@ std::optional<Platform::Answer> SmsSimulator::control(const ControlRequest& requ
   }
   if (request.method == "GET" && request.path == "/accounts") {
     std::vector<std::string> list;
-    const auto add = [&](std::string_view provider, const std::string& account,
-                         const std::string& number) {
-      const std::string url = webhook_locked(number);
-      list.push_back(object({{"provider", json_text(provider)},
-                             {"account", json_text(account)},
-                             {"number", json_text(number)},
+    for (const Listed& one : listed()) {
+      const std::string url = webhook_locked(one.number);
+      list.push_back(object({{"provider", json_text(one.provider)},
+                             {"account", json_text(one.account)},
+                             {"number", json_text(one.number)},
                              {"webhook", url.empty() ? "null" : json_text(url)}}));
-    };
-    for (const auto& [phone, number] : twilio_->numbers) add("twilio", number.account, phone);
-    for (const auto& [phone, number] : vonage_->numbers) add("vonage", number.account, phone);
-    for (const auto& [phone, number] : telnyx_->numbers) add("telnyx", number.profile, phone);
+    }
     return control_json(
         object({{"numbers", array(list)},
                 {"telnyx_public_key", json_text(sdk::base64(telnyx_->key.raw_public_key()))}}));
@@ -439,6 +564,17 @@ std::optional<Platform::Answer> SmsSimulator::control(const ControlRequest& requ
                      word("sig_method")});
   } else if (request.path == "/telnyx") {
     insert(NewTelnyx{word("api_key"), word("profile_id"), word("number"), word("number_id")});
+  } else if (request.path == "/plivo") {
+    insert(NewPlivo{word("auth_id"), word("auth_token"), word("number"),
+                    wish["v3"].boolean().value_or(true)});
+  } else if (request.path == "/sinch") {
+    insert(NewSinch{word("plan_id"), word("token"), word("number"), word("webhook_secret")});
+  } else if (request.path == "/sinch/callback") {
+    const auto set = set_sinch_callback_locked(word("plan_id"), word("callback_url"));
+    if (!set) return control_error(400, set.error().message);
+  } else if (request.path == "/bird") {
+    insert(NewBird{word("access_key"), word("organization_id"), word("workspace_id"),
+                   word("channel_id"), word("number")});
   } else {
     return std::nullopt;
   }
@@ -452,6 +588,8 @@ void SmsSimulator::forget() {
   unreachable_.clear();
   twilio_->messages.clear();
   telnyx_->messages.clear();
+  sinch_->batches.clear();
+  bird_->messages.clear();
 }
 
 }  // namespace gateway::simulate

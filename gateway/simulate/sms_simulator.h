@@ -1,5 +1,5 @@
-// SMS for tests and demonstrations: Twilio, Vonage (Messages and SMS API) and Telnyx, each with its
-// own API, signatures, retries and status callbacks.
+// SMS for tests and demonstrations: Twilio, Vonage (Messages and SMS API), Telnyx, Plivo, Sinch and
+// Bird, each with its own API, signatures, retries and status callbacks.
 //
 //   SmsSimulator sms;
 //   sms.start();
@@ -14,7 +14,9 @@
 // and a number it asks for is its number.
 //
 // Facts: twilio.com/docs/messaging and /docs/usage/webhooks, developer.vonage.com/messages and
-// /messaging/sms, developers.telnyx.com/docs/messaging (read 2026-11-20).
+// /messaging/sms, developers.telnyx.com/docs/messaging, docs.plivo.com/messaging,
+// developers.sinch.com/docs/sms, docs.bird.com/api/{channels-api,notifications-api}
+// (read 2026-11-20).
 #ifndef GATEWAY_SIMULATE_SMS_SIMULATOR_H_
 #define GATEWAY_SIMULATE_SMS_SIMULATOR_H_
 
@@ -90,6 +92,32 @@ class SmsSimulator final : public Platform {
   void add_telnyx(const NewTelnyx& account);
   // Base64 of the 32 bytes, as Mission Control shows it.
   std::string telnyx_public_key() const;
+  struct NewPlivo {
+    std::string auth_id;
+    std::string auth_token;
+    std::string number;  // "+14155550196"
+    bool v3 = true;      // deliveries carry a signature of version 3 beside that of version 2
+  };
+  void add_plivo(const NewPlivo& account);
+  struct NewSinch {
+    std::string plan_id;
+    std::string token;
+    std::string number;               // "+14155550195"
+    std::string webhook_secret = {};  // empty: callbacks are not signed
+  };
+  void add_sinch(const NewSinch& plan);
+  // What a person enters for a service plan in Sinch's dashboard; "https://user:password@host/..."
+  // is called with that password. Errc::not_found, or Errc::invalid_argument for no URL Sinch would
+  // call.
+  Result<> set_sinch_callback(const std::string& plan_id, const std::string& url);
+  struct NewBird {
+    std::string access_key;
+    std::string organization_id;
+    std::string workspace_id;
+    std::string channel_id;
+    std::string number;  // "+14155550194"
+  };
+  void add_bird(const NewBird& channel);
 
   // Where what is sent to a number goes now; empty: nowhere.
   std::string webhook_of(const std::string& number) const;
@@ -118,6 +146,14 @@ class SmsSimulator final : public Platform {
   struct Twilio;
   struct Vonage;
   struct Telnyx;
+  struct Plivo;
+  struct Sinch;
+  struct Bird;
+  struct Listed {
+    std::string provider;
+    std::string account;
+    std::string number;
+  };
   struct Incoming {
     std::string from;  // E.164 with '+', a short code or a name
     std::string text;
@@ -133,6 +169,9 @@ class SmsSimulator final : public Platform {
   void insert(const NewTwilio& wanted);
   void insert(const NewVonage& wanted);
   void insert(const NewTelnyx& wanted);
+  void insert(const NewPlivo& wanted);
+  void insert(const NewSinch& wanted);
+  void insert(const NewBird& wanted);
   Result<std::string> act_locked(sdk::json::Value wish);
 
   // Twilio (sms_twilio.cc).
@@ -178,6 +217,47 @@ class SmsSimulator final : public Platform {
                    const std::string& payload, const std::string& url, const std::string& failover,
                    std::chrono::milliseconds delay);
 
+  // Plivo (sms_plivo.cc).
+  Answer plivo(const HttpRequest& request, ApiCall& record);
+  HttpReply plivo_error(int status, const std::string& error_json);
+  HttpReply plivo_done(int status, std::string_view message);
+  HttpReply plivo_number(const HttpRequest& request, sdk::json::Value wish,
+                         const std::string& auth_id, const std::string& digits);
+  HttpReply plivo_application(const HttpRequest& request, sdk::json::Value wish,
+                              const std::string& auth_id, const std::string& id);
+  HttpReply plivo_send(sdk::json::Value body, const std::string& auth_id);
+  void plivo_statuses(const std::string& auth_id, const std::string& id, const std::string& from,
+                      const std::string& to, std::string_view text, const std::string& url,
+                      const std::string& method);
+  std::string plivo_receive(const std::string& phone, const Incoming& incoming);
+  void plivo_post(const std::string& auth_id, const std::string& id, const std::string& kind,
+                  const std::string& url, const std::string& method, sdk::Form fields,
+                  std::chrono::milliseconds delay);
+  void plivo_answered(const sdk::Form& fields, const HttpOutcome& outcome);
+
+  // Sinch (sms_sinch.cc).
+  Answer sinch(const HttpRequest& request, ApiCall& record);
+  HttpReply sinch_error(int status, std::string_view code, std::string_view text) const;
+  HttpReply sinch_batches(const std::string& plan_id, const sdk::Form& query) const;
+  HttpReply sinch_send(sdk::json::Value body, const std::string& plan_id);
+  void sinch_reports(const std::string& plan_id, const std::string& batch,
+                     const std::vector<std::string>& recipients, sdk::json::Value body);
+  std::string sinch_receive(const std::string& phone, const Incoming& incoming);
+  void sinch_post(const std::string& plan_id, const std::string& id, const std::string& kind,
+                  const std::string& url, const std::string& body, std::chrono::milliseconds delay);
+
+  // Bird (sms_bird.cc).
+  Answer bird(const HttpRequest& request, ApiCall& record);
+  HttpReply bird_error(int status, std::string_view code, std::string_view message) const;
+  HttpReply bird_subscriptions(const HttpRequest& request, sdk::json::Value wish,
+                               const std::string& workspace, const std::string& id);
+  std::optional<HttpReply> bird_refuses(sdk::json::Value wish, const std::string& workspace,
+                                        const std::string& id) const;
+  HttpReply bird_send(sdk::json::Value body, const std::string& channel);
+  std::string bird_receive(const std::string& phone, const Incoming& incoming);
+  void bird_post(const std::string& channel, const std::string& id, const std::string& event,
+                 const std::string& payload, std::chrono::milliseconds delay);
+
   std::string receive(const std::string& number, const Incoming& incoming);
   std::string webhook_locked(const std::string& number) const;
   void settle_opt(const std::string& number, const std::string& phone, std::string_view text);
@@ -185,11 +265,16 @@ class SmsSimulator final : public Platform {
   std::string mint_file(const std::string& account, std::string_view mime_type);
   HttpReply file_reply(const std::string& path);
   std::string only_number() const;
+  std::vector<Listed> listed() const;  // every number
+  Result<> set_sinch_callback_locked(const std::string& plan_id, const std::string& url);
 
   const SmsOptions sms_;
   std::unique_ptr<Twilio> twilio_;
   std::unique_ptr<Vonage> vonage_;
   std::unique_ptr<Telnyx> telnyx_;
+  std::unique_ptr<Plivo> plivo_;
+  std::unique_ptr<Sinch> sinch_;
+  std::unique_ptr<Bird> bird_;
   std::map<std::string, int> unreachable_;                   // phone -> Twilio's code
   std::set<std::pair<std::string, std::string>> opted_out_;  // number, phone
   std::map<std::string, File> files_;                        // by path

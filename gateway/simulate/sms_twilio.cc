@@ -26,24 +26,6 @@ std::string text_or_null(const std::string& text) {
   return text.empty() ? std::string("null") : json_text(text);
 }
 
-// The bodies of <Message> in TwiML: what is sent back to the customer.
-std::vector<std::string> twiml_messages(std::string_view xml) {
-  std::vector<std::string> out;
-  std::size_t at = 0;
-  while ((at = xml.find("<Message", at)) != std::string_view::npos) {
-    const std::size_t open = xml.find('>', at);
-    const std::size_t close = xml.find("</Message>", at);
-    if (open == std::string_view::npos || close == std::string_view::npos || close < open) break;
-    out.emplace_back(xml.substr(open + 1, close - open - 1));
-    at = close;
-  }
-  return out;
-}
-
-bool is_web(std::string_view url) {
-  return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
-}
-
 }  // namespace
 
 HttpReply SmsSimulator::twilio_error(int status, int code, std::string_view message) const {
@@ -587,7 +569,7 @@ void SmsSimulator::twilio_answered(const std::string&, const sdk::Form& fields,
   std::vector<std::string> texts;
   if (type.rfind("text/xml", 0) == 0 || type.rfind("application/xml", 0) == 0) {
     if (outcome.body.find("<Response") == std::string::npos) alerts_.push_back({12200, url});
-    texts = twiml_messages(outcome.body);
+    texts = xml_messages(outcome.body);
   } else if (type.rfind("text/plain", 0) == 0) {
     texts.push_back(outcome.body);
   } else {

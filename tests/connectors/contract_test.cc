@@ -80,7 +80,12 @@ BOOST_AUTO_TEST_CASE(every_flaw_is_noticed_by_the_check_that_is_for_it) {
       {"ignores_refusal", 6, "should be auth and is retry"},
       {"plain_http", 7, "emitted a malformed call"},
       {"leaks_secret", 7, "the outcome repeats a secret"},
+      {"sets_host", 7, "a call sets the header host"},
+      {"sets_host", 7, "a call sets the header content-length"},
+      {"sets_host", 7, "a call sets the header transfer-encoding"},
+      {"sets_host", 7, "a call sets the header connection"},
       {"without_thread", 8, "message has no thread"},
+      {"names_attachment_id", 8, "has an attachment with id as extra"},
   };
   for (const Flaw& flaw : flaws) {
     BOOST_TEST_CONTEXT(flaw.sample) {

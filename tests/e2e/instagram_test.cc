@@ -27,7 +27,8 @@ namespace {
 const std::string kSharedPath = "/api/v1/webhooks/instagram";
 const std::vector<std::string> kFields = {
     "messages",       "message_reactions",  "messaging_postbacks",
-    "messaging_seen", "messaging_referral", "message_edit"};
+    "messaging_seen", "messaging_referral", "message_edit",
+    "comments",       "live_comments"};
 
 struct Account {
   std::string id = fresh_digits("1784140000000");
@@ -97,21 +98,10 @@ struct Shop {
   }
   std::vector<Sent> sent() const { return meta.sent(account.id); }
   void fault(CallFault::Kind kind, int count = 1, std::chrono::milliseconds delay = 3s) {
-    CallFault wish;
-    wish.kind = kind;
-    wish.count = count;
-    wish.method = "/messages";
-    wish.account = account.id;
-    wish.retry_after = 0;
-    wish.delay = delay;
-    meta.inject(wish);
+    fault_of_sends(meta, account.id,
+                   {.kind = kind, .count = count, .retry_after = 0, .delay = delay});
   }
-  std::size_t asked(const std::string& words) const {
-    const auto calls = meta.calls();
-    return static_cast<std::size_t>(std::count_if(calls.begin(), calls.end(), [&](const auto& one) {
-      return one.account == account.id && one.body.find(words) != std::string::npos;
-    }));
-  }
+  std::size_t asked(const std::string& words) const { return calls_with(meta, account.id, words); }
 };
 
 }  // namespace
@@ -330,6 +320,97 @@ BOOST_AUTO_TEST_CASE(a_tapped_button_is_shown_with_its_payload) {
   BOOST_TEST(shown.json()["messages"].at(0)["metadata"]["payload"].text_or("") == "ORDER_STATUS");
 }
 
+// https://developers.facebook.com/docs/instagram-platform/private-replies: one message by the
+// comment's id, within 7 days; the answer to it is a direct message.
+BOOST_AUTO_TEST_CASE(a_comment_is_a_conversation_of_its_own_and_is_answered_in_private) {
+  Shop shop;
+  const std::string comment = shop.act(R"("from":"ana","comment":"¿precio? 😍")");
+  Desk desk = shop.desk();
+  const Answer shown = desk.shown();
+  BOOST_TEST(text_of(shown, 0, "content") == "¿precio? 😍");
+  BOOST_TEST(text_of(shown, 0, "sender_type") == "customer");
+  const auto metadata = shown.json()["messages"].at(0)["metadata"];
+  BOOST_TEST(metadata["comment"].text_or("") == "comments");
+  BOOST_TEST(metadata["media_type"].text_or("") == "FEED");
+  BOOST_TEST(shown.json()["customer"]["name"].text_or("") == contact_of("ana").handle);
+
+  const std::string message = desk.answer("20 €, con envío");
+  BOOST_TEST(desk.becomes(message, "read"));
+  BOOST_REQUIRE(shop.sent().size() == 1u);
+  const auto body = sdk::json::Document::parse(shop.sent()[0].body);
+  BOOST_TEST(body->root()["recipient"]["comment_id"].text_or("") == comment);
+  BOOST_TEST(!body->root()["recipient"]["id"].exists());
+  // The echo is of the direct messages and still the same message.
+  BOOST_REQUIRE(shop.meta.wait_idle(60s));
+  desk.with(2);
+  BOOST_TEST(shop.channel.conversations().size() == 1u);
+
+  const std::string again = desk.answer("¿algo más?");
+  BOOST_TEST(desk.becomes(again, "failed"));
+  BOOST_TEST(desk.error_of(again).find("already replied") != std::string::npos,
+             desk.error_of(again));
+  shop.act(R"("from":"ana","text":"Lo quiero")");
+  BOOST_TEST(eventually([&] { return shop.channel.conversations().size() == 2u; }));
+  desk.with(3);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_to_a_comment_that_takes_two_messages_fails_before_it_leaves) {
+  Shop shop;
+  shop.act(R"("from":"ana","comment":"¿precio?","live":true)");
+  Desk desk = shop.desk();
+  BOOST_TEST(desk.shown().json()["messages"].at(0)["metadata"]["comment"].text_or("") ==
+             "live_comments");
+  const std::string message = desk.answer(std::string(1'001, 'x'));
+  BOOST_TEST(desk.becomes(message, "failed"));
+  BOOST_TEST(desk.error_of(message).find("once") != std::string::npos, desk.error_of(message));
+  BOOST_TEST(shop.sent().empty());
+}
+
+BOOST_AUTO_TEST_CASE(forged_comments_are_refused_and_copies_are_one) {
+  Shop shop;
+  const auto comment = [&](const std::string& id) {
+    return delivery(R"({"id":")" + shop.account.id +
+                    R"(","time":1763600000,"changes":[{"field":"comments","value":{"id":")" + id +
+                    R"(","from":{"id":"1234567890123456","username":"zo.e"},"media":{"id":"18",)" +
+                    R"("media_product_type":"REELS"},"text":"¿precio?"}}]})");
+  };
+  const std::string one = comment("17990000000000001");
+  BOOST_TEST(shop.channel.post(one, signed_by("another secret", one)) == 401);
+  BOOST_TEST(shop.channel.post(one, {}) == 401);
+  BOOST_TEST(shop.channel.traces() == "0 0 0 0 0");
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST(shop.channel.post(one, signed_by(kDeploymentSecret, one)) == 200);
+  }
+  shop.desk();
+  // Another comment of the same person, another conversation.
+  const std::string two = comment("17990000000000002");
+  BOOST_TEST(shop.channel.post(two, signed_by(kDeploymentSecret, two)) == 200);
+  BOOST_TEST(shop.channel.conversations().size() == 2u);
+}
+
+// Whoever mentions the account elsewhere says nothing to it: kept with its bytes, not shown.
+BOOST_AUTO_TEST_CASE(a_mention_is_acknowledged_and_makes_no_conversation) {
+  Shop shop;
+  const std::string mention =
+      delivery(R"({"id":")" + shop.account.id +
+               R"(","time":1763600000,"changes":[{"field":"mentions","value":{"media_id":)"
+               R"("17918195224117851","comment_id":"17894227972186120"}}]})");
+  BOOST_TEST(shop.channel.post(mention, signed_by("another secret", mention)) == 401);
+  BOOST_TEST(shop.channel.post(mention, signed_by(kDeploymentSecret, mention)) == 200);
+  BOOST_TEST(shop.channel.rows("message") == "0");
+  BOOST_TEST(shop.channel.rows("quarantine") == "0");
+  BOOST_TEST(shop.channel.rows("raw_event") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_mention_in_a_story_is_a_message_with_a_file) {
+  Shop shop;
+  shop.act(R"("from":"noa","story_mention":true)");
+  const Answer shown = shop.desk().shown();
+  const auto file = shown.json()["messages"].at(0)["attachments"].at(0);
+  BOOST_TEST(!file["url"].text_or("").empty());
+  BOOST_TEST(text_of(shown, 0, "sender_type") == "customer");
+}
+
 // ---- what goes out
 
 BOOST_AUTO_TEST_CASE(an_answer_leaves_once_and_its_echo_and_read_mark_find_it) {
@@ -482,7 +563,7 @@ BOOST_AUTO_TEST_CASE(an_expired_token_is_a_problem_of_the_channel_and_the_messag
   BOOST_TEST(
       shop.channel.last_error().find("connect the Instagram account again") != std::string::npos,
       shop.channel.last_error());
-  BOOST_TEST(desk.status_of(message) == "queued");
+  BOOST_TEST(desk.becomes(message, "queued"));
   Account fresh = shop.account;
   fresh.token = "IGAA" + fresh_digits("token") + "renewed0123456789";
   shop.meta.add_instagram({.user_id = fresh.id, .token = fresh.token});

@@ -285,7 +285,7 @@ BOOST_AUTO_TEST_CASE(a_refused_token_is_a_problem_of_the_channel_and_the_message
   BOOST_TEST(eventually([&] { return shop.channel.state() == "failed"; }));
   BOOST_TEST(shop.channel.last_error().find("Authentication failed") != std::string::npos,
              shop.channel.last_error());
-  BOOST_TEST(desk.status_of(message) == "queued");
+  BOOST_TEST(desk.becomes(message, "queued"));
   shop.line.token += "-renewed";
   const Answer changed =
       Gateway::instance().call("PATCH", "/api/v1/channels/" + shop.channel.id, shop.tenant.token,

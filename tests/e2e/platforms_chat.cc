@@ -1,5 +1,6 @@
 #include "tests/e2e/platforms_chat.h"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <stdexcept>
 #include <utility>
@@ -147,6 +148,21 @@ std::string Connection::conversation_with(std::size_t messages) const {
 }
 
 // ---- an agent
+
+void fault_of_sends(gateway::simulate::Platform& platform, const std::string& account,
+                    gateway::simulate::CallFault fault) {
+  fault.method = "/messages";
+  fault.account = account;
+  platform.inject(fault);
+}
+
+std::size_t calls_with(const gateway::simulate::Platform& platform, const std::string& account,
+                       const std::string& words) {
+  const auto calls = platform.calls();
+  return static_cast<std::size_t>(std::count_if(calls.begin(), calls.end(), [&](const auto& one) {
+    return one.account == account && one.body.find(words) != std::string::npos;
+  }));
+}
 
 Desk::Desk(Connection channel, std::string conversation)
     : channel_(std::move(channel)), id_(std::move(conversation)) {

@@ -42,6 +42,13 @@ std::string vase_jpeg();
 // So many digits, which nobody has used yet.
 std::string fresh_digits(std::string_view prefix);
 
+// What goes wrong with the next calls by which an account sends messages.
+void fault_of_sends(gateway::simulate::Platform& platform, const std::string& account,
+                    gateway::simulate::CallFault fault);
+// How many of an account's calls had these words in their body.
+std::size_t calls_with(const gateway::simulate::Platform& platform, const std::string& account,
+                       const std::string& words);
+
 // JSON of an agent's message.
 std::string text_json(std::string_view text);
 

@@ -1,13 +1,18 @@
-// Text messages through Twilio, Vonage and Telnyx: registered, received, answered, and looked
-// after. What providers send and expect is from twilio.com/docs/messaging and docs/usage/webhooks,
-// developer.vonage.com/messages and developers.telnyx.com/docs/messaging (read 2026-11-20).
+// Text messages through Twilio, Vonage, Telnyx, Plivo, Sinch and Bird: registered, received,
+// answered, and looked after. What providers send and expect is from twilio.com/docs/messaging and
+// docs/usage/webhooks, developer.vonage.com/messages, developers.telnyx.com/docs/messaging,
+// docs.plivo.com/messaging, developers.sinch.com/docs/sms, docs.bird.com/api (read 2026-11-20).
 #include <boost/test/unit_test.hpp>
 #include <ctime>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "connectors/sdk/crypto.h"
 #include "connectors/sdk/form.h"
+#include "connectors/sdk/multipart.h"
 #include "gateway/simulate/people.h"
+#include "gateway/simulate/sample_file.h"
 #include "gateway/simulate/sms_protocol.h"
 #include "gateway/simulate/world.h"
 #include "tests/e2e/platforms_mail.h"
@@ -476,9 +481,91 @@ struct TelnyxLine : Line {
   ~TelnyxLine() { sms().clear_faults(); }
 };
 
+struct PlivoLine : Line {
+  std::string number = fresh_number();
+  std::string auth_id = "MA" + sdk::hex(sdk::sha256(number)).substr(0, 18);
+  std::string token = sdk::hex(sdk::sha256("plivo" + number)).substr(0, 40);
+
+  PlivoLine() {
+    sms().add_plivo({.auth_id = auth_id, .auth_token = token, .number = number});
+    connect("sms", object({{"provider", json_text("plivo")},
+                           {"plivo_auth_id", json_text(auth_id)},
+                           {"plivo_auth_token", json_text(token)},
+                           {"from", json_text(number)}}));
+  }
+  ~PlivoLine() { sms().clear_faults(); }
+};
+
+struct SinchLine : Line {
+  std::string number = fresh_number();
+  std::string plan = sdk::hex(sdk::sha256(number)).substr(0, 32);
+  std::string token = sdk::hex(sdk::sha256("sinch" + number)).substr(0, 32);
+  std::string secret = "sinch-secret-" + number.substr(1);
+
+  explicit SinchLine(const gateway::simulate::Members& proof) {
+    gateway::simulate::Members config{{"provider", json_text("sinch")},
+                                      {"sinch_plan_id", json_text(plan)},
+                                      {"sinch_token", json_text(token)},
+                                      {"from", json_text(number)}};
+    config.insert(config.end(), proof.begin(), proof.end());
+    const bool is_signed = !proof.empty() && proof[0].first == "webhook_secret";
+    if (is_signed) config.back().second = json_text(secret);
+    sms().add_sinch({.plan_id = plan,
+                     .token = token,
+                     .number = number,
+                     .webhook_secret = is_signed ? secret : std::string()});
+    // What a person enters in Sinch's dashboard: what the answer tells, once, with the password
+    // they chose where there is one.
+    const Answer created = connect("sms", object(config), "manual");
+    std::string callback(
+        created.json()["registration"]["instructions"]["callback_url"].text_or(""));
+    if (!proof.empty() && !is_signed) {
+      callback.insert(callback.find("://") + 3, "hook:p%40ss-word@");
+    }
+    const auto entered = sms().set_sinch_callback(plan, callback);
+    BOOST_REQUIRE_MESSAGE(entered.has_value(), callback);
+  }
+  SinchLine() : SinchLine(gateway::simulate::Members{{"webhook_secret", "\"\""}}) {}
+  ~SinchLine() { sms().clear_faults(); }
+};
+
+struct SinchLineWithPassword : SinchLine {
+  SinchLineWithPassword()
+      : SinchLine(gateway::simulate::Members{{"basic_user", json_text("hook")},
+                                             {"basic_pass", json_text("p@ss-word")}}) {}
+};
+
+struct SinchLineWithKey : SinchLine {
+  SinchLineWithKey() : SinchLine(gateway::simulate::Members{}) {}
+};
+
+struct BirdLine : Line {
+  std::string number = fresh_number();
+  std::string key = "bird-" + sdk::hex(sdk::sha256(number)).substr(0, 32);
+  std::string tail = sdk::hex(sdk::sha256(number)).substr(0, 12);
+  std::string organization = "50000000-0000-4000-8001-" + tail;
+  std::string workspace = "50000000-0000-4000-8002-" + tail;
+  std::string channel = "50000000-0000-4000-8003-" + tail;
+
+  BirdLine() {
+    sms().add_bird({.access_key = key,
+                    .organization_id = organization,
+                    .workspace_id = workspace,
+                    .channel_id = channel,
+                    .number = number});
+    connect("sms", object({{"provider", json_text("bird")},
+                           {"bird_access_key", json_text(key)},
+                           {"organization_id", json_text(organization)},
+                           {"workspace_id", json_text(workspace)},
+                           {"channel_id", json_text(channel)}}));
+  }
+  ~BirdLine() { sms().clear_faults(); }
+};
+
 // What all providers have in common, whoever carries it.
+// `number` is what a delivery names as its addressee, `account` the number as the provider has it.
 void receives_and_answers(Line& line, const std::string& number, const std::string& account) {
-  BOOST_TEST(sms().webhook_of(account).starts_with(line.url()));
+  BOOST_TEST(sms().webhook_of(account).find(line.path) != std::string::npos);
   sms().say(account, "li", "你好");
   BOOST_REQUIRE(line.has_messages(1));
   const Answer shown = line.talk();
@@ -491,20 +578,75 @@ void receives_and_answers(Line& line, const std::string& number, const std::stri
   BOOST_TEST(sms().sent(account).back().text == "您好！");
 }
 
-void refuses_forgeries(Line& line, const std::string& account) {
-  for (const auto kind : {DeliveryFault::Kind::wrong_secret, DeliveryFault::Kind::altered_body}) {
+// `sender` is whose deliveries they are at the provider.
+void refuses_forgeries(Line& line, const std::string& account, const std::string& sender) {
+  for (const auto kind : {DeliveryFault::Kind::wrong_secret, DeliveryFault::Kind::no_secret,
+                          DeliveryFault::Kind::altered_body}) {
     fault(kind, 100);
     sms().say(account, "li", "forged");
+    // 503: without its token a delivery of Vonage's cannot be told from one of a wrong setting.
     BOOST_TEST(eventually([&] {
       for (const auto& one : sms().deliveries()) {
-        if ((one.account == account || one.account.size() == 8) && one.status == 401) return true;
+        if (one.account == sender && (one.status == 401 || one.status == 503)) return true;
       }
       return false;
     }));
     BOOST_TEST(line.has_no_rows());
-    sms().clear_faults();
+    // Forgets what would be tried again, together with the faults.
     sms().reset();
   }
+}
+
+void copies_are_one(Line& line, const std::string& account) {
+  fault(DeliveryFault::Kind::duplicate);
+  sms().say(account, "ana", "only once");
+  BOOST_REQUIRE(sms().wait_idle(30s));
+  BOOST_TEST(line.has_messages(1));
+  BOOST_TEST(line.talk().json()["unread_count"].integer().value_or(-1) == 1);
+}
+
+// A file an agent uploads; its attachments as a message of theirs names them.
+std::string uploaded(const Line& line, const std::string& bytes) {
+  const auto form =
+      sdk::encode_multipart(std::vector<sdk::FormPart>{{"file", "vase.png", "image/png", bytes}});
+  HttpClient client(Gateway::instance().port());
+  const auto answer = client.call(
+      "POST", "/api/v1/conversations/" + only_conversation(line.tenant) + "/upload",
+      {{"Authorization", "Bearer " + line.tenant.token}, {"Content-Type", form.content_type}},
+      form.body);
+  BOOST_REQUIRE_MESSAGE(answer.status == 201, answer.body);
+  const auto document = sdk::json::Document::parse(answer.body);
+  return document->root()["attachments"].dump();
+}
+
+// What a provider that is given the address of a file finds there, without credentials. Providers
+// are given https; in this test nothing but http stands behind the address.
+HttpClient::Answer fetch_as_provider(std::string_view url) {
+  constexpr std::string_view kHttps = "https://";
+  BOOST_REQUIRE_MESSAGE(url.starts_with(kHttps), url);
+  return fetch_file("http://" + std::string(url.substr(kHttps.size())));
+}
+
+// `address_in` finds the file's address in what the provider was given.
+void sends_a_picture(Line& line, const std::string& account,
+                     const std::function<std::string(sdk::json::Value)>& address_in) {
+  sms().say(account, "ana", "what does it look like?");
+  BOOST_REQUIRE(line.has_messages(1));
+  const std::string picture = gateway::simulate::sample_file("image/png", 20'000);
+  const std::string message = line.answer("blue", ",\"attachments\":" + uploaded(line, picture));
+  BOOST_TEST(line.becomes(message, "delivered"));
+  const auto sent = sms().sent(account);
+  BOOST_REQUIRE(sent.size() == 1u);
+  BOOST_TEST(sent[0].kind == "media");
+  BOOST_TEST(sent[0].text == "blue");
+  const auto given = sdk::json::Document::parse(sent[0].body);
+  std::string address = address_in(given->root());
+  const auto file = fetch_as_provider(address);
+  BOOST_TEST(file.status == 200);
+  BOOST_TEST(file.header("content-type") == "image/png");
+  BOOST_TEST((file.body == picture));
+  address.back() = address.back() == 'A' ? 'B' : 'A';
+  BOOST_TEST(fetch_as_provider(address).status == 404);
 }
 
 void shows_a_failure(Line& line, const std::string& account) {
@@ -525,7 +667,7 @@ BOOST_AUTO_TEST_CASE(messages_come_and_answers_leave_with_their_reports) {
   receives_and_answers(*this, number, digits);
 }
 BOOST_AUTO_TEST_CASE(forged_deliveries_are_refused_and_leave_no_row) {
-  refuses_forgeries(*this, digits);
+  refuses_forgeries(*this, digits, api_key);
 }
 BOOST_AUTO_TEST_CASE(a_failure_is_shown_with_the_providers_reason) {
   shows_a_failure(*this, digits);
@@ -539,10 +681,280 @@ BOOST_AUTO_TEST_CASE(messages_come_and_answers_leave_with_their_reports) {
   receives_and_answers(*this, number, number);
 }
 BOOST_AUTO_TEST_CASE(forged_deliveries_are_refused_and_leave_no_row) {
-  refuses_forgeries(*this, number);
+  refuses_forgeries(*this, number, number);
 }
 BOOST_AUTO_TEST_CASE(a_failure_is_shown_with_the_providers_reason) {
   shows_a_failure(*this, number);
+}
+BOOST_AUTO_TEST_CASE(a_picture_leaves_by_an_address_the_provider_can_fetch) {
+  sends_a_picture(*this, number, [](sdk::json::Value given) {
+    return std::string(given["media_urls"].at(0).text_or(""));
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+namespace {
+
+// The address a provider was given in a JSON array of links.
+std::string first_link(sdk::json::Value given) {
+  return std::string(given["media_urls"].at(0).text_or(""));
+}
+
+// A picture of a customer's is fetched and shown at an address of ours; `type` is what the delivery
+// lets it be taken for.
+void fetches_a_picture(Line& line, const std::string& account, const std::string& type) {
+  BOOST_REQUIRE(sms().act(object({{"number", json_text(account)},
+                                  {"from", json_text("tom")},
+                                  {"text", json_text("look")},
+                                  {"media", json_text("image/jpeg")}})));
+  BOOST_REQUIRE(line.has_messages(1));
+  const auto state = [&] {
+    const Answer shown = line.talk();
+    return std::string(shown.json()["messages"].at(0)["attachments"].at(0)["state"].text_or(""));
+  };
+  BOOST_TEST(eventually([&] { return state() == "ready"; }, 60s), state());
+  const Answer shown = line.talk();
+  const auto message = shown.json()["messages"].at(0);
+  BOOST_TEST(message["content"].text_or("") == "look");
+  BOOST_TEST(message["attachments"].at(0)["type"].text_or("") == type);
+  BOOST_TEST(message["attachments"].at(0)["content_type"].text_or("") == "image/jpeg");
+  const auto file = fetch_file(message["attachments"].at(0)["url"].text_or(""));
+  BOOST_TEST(file.header("content-type") == "image/jpeg");
+  BOOST_TEST((file.body == gateway::simulate::sample_file("image/jpeg", 30'000)));
+}
+
+void stop_blocks_and_start_undoes(Line& line, const std::string& account) {
+  sms().say(account, "marie", "hi");
+  BOOST_REQUIRE(line.has_messages(1));
+  const auto reason = [&] {
+    return std::string(line.talk().json()["unreachable_reason"].text_or(""));
+  };
+  sms().say(account, "marie", "STOP");
+  BOOST_TEST(eventually([&] { return reason() == "blocked"; }), reason());
+  BOOST_TEST(line.becomes(line.answer("one more offer"), "failed"));
+  sms().say(account, "marie", "START");
+  BOOST_TEST(eventually([&] { return reason().empty(); }), reason());
+  BOOST_TEST(line.becomes(line.answer("welcome back"), "delivered"));
+}
+
+// A limit is waited for; trouble before the provider took it ends in one message.
+void waits_for_the_limit(Line& line, const std::string& account, const std::string& sender) {
+  sms().say(account, "ana", "hi");
+  BOOST_REQUIRE(line.has_messages(1));
+  sms().inject(CallFault{.kind = CallFault::Kind::too_many_requests, .account = sender});
+  BOOST_TEST(line.becomes(line.answer("patience"), "delivered", 120s));
+  BOOST_TEST(sms().sent(account).size() == 1u);
+}
+
+// The report names the key of a send whose answer never came.
+void settles_an_unsure_send(Line& line, const std::string& account, const std::string& sender) {
+  sms().say(account, "ana", "hi");
+  BOOST_REQUIRE(line.has_messages(1));
+  sms().inject(CallFault{.kind = CallFault::Kind::reset_after_body, .account = sender});
+  BOOST_TEST(line.becomes(line.answer("did it arrive?"), "delivered"));
+  BOOST_TEST(sms().sent(account).size() == 1u);
+}
+
+void lets_go_of_the_number(Line& line, const std::string& account) {
+  BOOST_TEST(
+      Gateway::instance().call("DELETE", "/api/v1/channels/" + line.id, line.tenant.token).status ==
+      200);
+  BOOST_TEST(eventually([&] { return sms().webhook_of(account).empty(); }, 60s));
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(sms_twilio_mms, TwilioLine)
+
+BOOST_AUTO_TEST_CASE(a_picture_leaves_by_an_address_the_provider_can_fetch) {
+  connect_number();
+  sends_a_picture(*this, number, [](sdk::json::Value given) {
+    return std::string(given["MediaUrl"].text_or(""));
+  });
+}
+
+// Twilio has MMS in the USA, Canada and Australia; to Spain the link goes in the text.
+BOOST_AUTO_TEST_CASE(where_there_is_no_mms_the_address_is_in_the_text) {
+  connect_number();
+  BOOST_REQUIRE(sms().act(object({{"number", json_text(number)},
+                                  {"from", json_text("+34612345678")},
+                                  {"text", json_text("hola")}})));
+  BOOST_REQUIRE(has_messages(1));
+  const std::string picture = gateway::simulate::sample_file("image/png", 3'000);
+  const std::string message = answer("blue", ",\"attachments\":" + uploaded(*this, picture));
+  BOOST_TEST(becomes(message, "delivered"));
+  const auto sent = sms().sent(number);
+  BOOST_REQUIRE(sent.size() == 1u);
+  BOOST_TEST(sent[0].kind == "text");
+  BOOST_REQUIRE(sent[0].text.starts_with("blue\nhttps://"));
+  BOOST_TEST((fetch_as_provider(sent[0].text.substr(5)).body == picture));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(sms_plivo, PlivoLine)
+
+BOOST_AUTO_TEST_CASE(messages_come_and_answers_leave_with_their_reports) {
+  receives_and_answers(*this, number, number);
+  // The answer to a delivery is empty XML, or its <Message> would have been sent.
+  BOOST_TEST(sms().sent(number).size() == 1u);
+}
+BOOST_AUTO_TEST_CASE(forged_deliveries_are_refused_and_leave_no_row) {
+  refuses_forgeries(*this, number, auth_id);
+}
+BOOST_AUTO_TEST_CASE(copies_of_a_delivery_are_one_message) { copies_are_one(*this, number); }
+BOOST_AUTO_TEST_CASE(a_failure_is_shown_with_the_providers_reason) {
+  shows_a_failure(*this, number);
+}
+BOOST_AUTO_TEST_CASE(stop_makes_the_contact_unreachable_and_start_undoes_it) {
+  stop_blocks_and_start_undoes(*this, number);
+}
+// Plivo names no type of a file, and its link no ending.
+BOOST_AUTO_TEST_CASE(pictures_are_fetched_and_shown) { fetches_a_picture(*this, number, "file"); }
+BOOST_AUTO_TEST_CASE(a_picture_leaves_by_an_address_the_provider_can_fetch) {
+  sends_a_picture(*this, number, first_link);
+}
+BOOST_AUTO_TEST_CASE(too_many_requests_is_waited_for) {
+  waits_for_the_limit(*this, number, auth_id);
+}
+BOOST_AUTO_TEST_CASE(an_unsure_send_is_settled_by_its_report) {
+  settles_an_unsure_send(*this, number, auth_id);
+}
+BOOST_AUTO_TEST_CASE(removing_the_channel_takes_the_webhook_off_the_number) {
+  lets_go_of_the_number(*this, number);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// The signature of version 2 covers the address alone, which therefore holds a key.
+BOOST_AUTO_TEST_SUITE(sms_plivo_v2)
+
+BOOST_AUTO_TEST_CASE(an_account_that_signs_the_address_alone_is_accepted_at_the_secret_address) {
+  Line line;
+  const std::string number = fresh_number();
+  const std::string auth_id = "MA" + sdk::hex(sdk::sha256(number)).substr(0, 18);
+  sms().add_plivo(
+      {.auth_id = auth_id, .auth_token = "token-of-" + number, .number = number, .v3 = false});
+  line.connect("sms", object({{"provider", json_text("plivo")},
+                              {"plivo_auth_id", json_text(auth_id)},
+                              {"plivo_auth_token", json_text("token-of-" + number)},
+                              {"from", json_text(number)}}));
+  fault(DeliveryFault::Kind::wrong_secret, 100);
+  sms().say(number, "ana", "forged");
+  BOOST_TEST(eventually([&] {
+    for (const auto& one : sms().deliveries()) {
+      if (one.account == auth_id && one.status == 401) return true;
+    }
+    return false;
+  }));
+  BOOST_TEST(line.has_no_rows());
+  sms().reset();
+  sms().say(number, "ana", "hi");
+  BOOST_TEST(line.has_messages(1));
+  // The same signature at the address without the key.
+  const std::string nonce = "05429567804466091622";
+  BOOST_TEST(line.post({{"Content-Type", "application/x-www-form-urlencoded"},
+                        {"X-Plivo-Signature-V2", gateway::simulate::plivo_signature_v2(
+                                                     "token-of-" + number, line.url(), nonce)},
+                        {"X-Plivo-Signature-V2-Nonce", nonce}},
+                       "MessageUUID=1&From=14155550100&To=1&Text=x&Type=sms")
+                 .status == 401);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(sms_sinch, SinchLine)
+
+BOOST_AUTO_TEST_CASE(messages_come_and_answers_leave_with_their_reports) {
+  receives_and_answers(*this, number, number);
+}
+BOOST_AUTO_TEST_CASE(forged_deliveries_are_refused_and_leave_no_row) {
+  refuses_forgeries(*this, number, plan);
+}
+BOOST_AUTO_TEST_CASE(copies_of_a_delivery_are_one_message) { copies_are_one(*this, number); }
+BOOST_AUTO_TEST_CASE(a_failure_is_shown_with_the_providers_reason) {
+  shows_a_failure(*this, number);
+}
+BOOST_AUTO_TEST_CASE(stop_makes_the_contact_unreachable_and_start_undoes_it) {
+  stop_blocks_and_start_undoes(*this, number);
+}
+BOOST_AUTO_TEST_CASE(pictures_are_fetched_and_shown) { fetches_a_picture(*this, number, "image"); }
+BOOST_AUTO_TEST_CASE(a_picture_leaves_by_an_address_the_provider_can_fetch) {
+  sends_a_picture(*this, number, [](sdk::json::Value given) {
+    return std::string(given["body"]["url"].text_or(""));
+  });
+}
+BOOST_AUTO_TEST_CASE(too_many_requests_is_waited_for) { waits_for_the_limit(*this, number, plan); }
+BOOST_AUTO_TEST_CASE(an_unsure_send_is_settled_by_its_report) {
+  settles_an_unsure_send(*this, number, plan);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(sms_sinch_password, SinchLineWithPassword)
+
+BOOST_AUTO_TEST_CASE(messages_come_and_answers_leave_with_their_reports) {
+  receives_and_answers(*this, number, number);
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_password_and_none_are_refused) {
+  for (const auto kind : {DeliveryFault::Kind::wrong_secret, DeliveryFault::Kind::no_secret}) {
+    fault(kind, 100);
+    sms().say(number, "li", "forged");
+    BOOST_TEST(sms().wait_idle(30s));
+    BOOST_TEST(has_no_rows());
+    sms().reset();
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(sms_sinch_key, SinchLineWithKey)
+
+BOOST_AUTO_TEST_CASE(messages_come_and_answers_leave_with_their_reports) {
+  receives_and_answers(*this, number, number);
+}
+
+BOOST_AUTO_TEST_CASE(another_address_and_the_one_without_the_key_are_refused) {
+  for (const auto kind : {DeliveryFault::Kind::wrong_secret, DeliveryFault::Kind::no_secret}) {
+    fault(kind, 100);
+    sms().say(number, "li", "forged");
+    BOOST_TEST(sms().wait_idle(30s));
+    BOOST_TEST(has_no_rows());
+    sms().reset();
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(sms_bird, BirdLine)
+
+// A message of Bird's names the channel and not the number it came to.
+BOOST_AUTO_TEST_CASE(messages_come_and_answers_leave_with_their_reports) {
+  receives_and_answers(*this, "", number);
+}
+BOOST_AUTO_TEST_CASE(forged_deliveries_are_refused_and_leave_no_row) {
+  refuses_forgeries(*this, number, channel);
+}
+BOOST_AUTO_TEST_CASE(copies_of_a_delivery_are_one_message) { copies_are_one(*this, number); }
+BOOST_AUTO_TEST_CASE(a_failure_is_shown_with_the_providers_reason) {
+  shows_a_failure(*this, number);
+}
+BOOST_AUTO_TEST_CASE(stop_makes_the_contact_unreachable_and_start_undoes_it) {
+  stop_blocks_and_start_undoes(*this, number);
+}
+BOOST_AUTO_TEST_CASE(pictures_are_fetched_with_the_access_key_and_shown) {
+  fetches_a_picture(*this, number, "image");
+}
+BOOST_AUTO_TEST_CASE(too_many_requests_is_waited_for) {
+  waits_for_the_limit(*this, number, workspace);
+}
+BOOST_AUTO_TEST_CASE(an_unsure_send_is_settled_by_its_report) {
+  settles_an_unsure_send(*this, number, workspace);
+}
+BOOST_AUTO_TEST_CASE(removing_the_channel_ends_its_subscriptions) {
+  lets_go_of_the_number(*this, number);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

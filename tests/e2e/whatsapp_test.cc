@@ -3,7 +3,6 @@
 //
 // Expected payloads and rules:
 // https://developers.facebook.com/documentation/business-messaging/whatsapp (read 2026-11-21).
-#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <ctime>
 #include <string>
@@ -91,21 +90,11 @@ struct Shop {
   }
   std::vector<Sent> sent() const { return meta.sent(number.id); }
   void fault(CallFault::Kind kind, int count = 1) {
-    CallFault wish;
-    wish.kind = kind;
-    wish.count = count;
-    wish.method = "/messages";
-    wish.account = number.id;
-    wish.retry_after = 0;  // no usage header's minutes: 130429 alone
-    meta.inject(wish);
+    // No usage header's minutes: 130429 alone.
+    fault_of_sends(meta, number.id, {.kind = kind, .count = count, .retry_after = 0});
   }
   // The calls of this number whose body holds these words.
-  std::size_t asked(const std::string& words) const {
-    const auto calls = meta.calls();
-    return static_cast<std::size_t>(std::count_if(calls.begin(), calls.end(), [&](const auto& one) {
-      return one.account == number.id && one.body.find(words) != std::string::npos;
-    }));
-  }
+  std::size_t asked(const std::string& words) const { return calls_with(meta, number.id, words); }
 };
 
 }  // namespace
@@ -584,7 +573,7 @@ BOOST_AUTO_TEST_CASE(an_expired_token_is_a_problem_of_the_channel_and_the_messag
              shop.channel.last_error());
   BOOST_TEST(shop.channel.state() == "failed");
   BOOST_TEST(shop.channel.last_error().find(shop.number.token) == std::string::npos);
-  BOOST_TEST(desk.status_of(message) == "queued");
+  BOOST_TEST(desk.becomes(message, "queued"));
   // A new token, and what waited leaves.
   Number fresh = shop.number;
   fresh.token = "EAA" + fresh_digits("token") + "renewed0123456789";

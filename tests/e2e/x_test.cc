@@ -111,21 +111,9 @@ struct Shop {
         patience);
   }
   void fault(CallFault::Kind kind, int count = 1) {
-    CallFault wish;
-    wish.kind = kind;
-    wish.count = count;
-    wish.method = "/messages";
-    wish.account = account.id;
-    wish.retry_after = 2;
-    wish.delay = 3s;
-    x.inject(wish);
+    fault_of_sends(x, account.id, {.kind = kind, .count = count, .retry_after = 2, .delay = 3s});
   }
-  std::size_t asked(const std::string& words) const {
-    const auto calls = x.calls();
-    return static_cast<std::size_t>(std::count_if(calls.begin(), calls.end(), [&](const auto& one) {
-      return one.account == account.id && one.body.find(words) != std::string::npos;
-    }));
-  }
+  std::size_t asked(const std::string& words) const { return calls_with(x, account.id, words); }
 };
 
 }  // namespace
@@ -511,7 +499,7 @@ BOOST_AUTO_TEST_CASE(a_revoked_token_is_a_problem_of_the_channel_and_the_message
   BOOST_TEST(eventually([&] { return shop.channel.state() == "failed"; }));
   BOOST_TEST(!shop.channel.last_error().empty());
   BOOST_TEST(shop.channel.last_error().find(shop.account.token) == std::string::npos);
-  BOOST_TEST(desk.status_of(message) == "queued");
+  BOOST_TEST(desk.becomes(message, "queued"));
   // A new token, and what waited leaves.
   Account fresh = shop.account;
   fresh.token += "-renewed";

@@ -769,6 +769,45 @@ BOOST_AUTO_TEST_CASE(wrong_instagram_messages_are_refused_as_documented) {
   BOOST_TEST(code_of(refuse(R"("sender_action":"react","payload":{"message_id":"m"})")) == 100);
 }
 
+// developers.facebook.com/docs/instagram-platform/private-replies (read 2026-11-21): one message to
+// a comment, within 7 days.
+BOOST_AUTO_TEST_CASE(a_comment_is_a_change_and_is_answered_in_private_once) {
+  meta.add_instagram({.user_id = kAccount, .token = kIgToken});
+  BOOST_REQUIRE(subscribe("instagram", "comments,messages,messaging_seen").status == 200);
+  BOOST_REQUIRE(
+      insta("POST", kAccount + "/subscribed_apps?subscribed_fields=comments,messages").status ==
+      200);
+  const auto comment = [&](const std::string& further) {
+    const auto made = meta.act(R"({"account":")" + kAccount +
+                               R"(","from":"ana","comment":"¿precio?")" + further + "}");
+    BOOST_REQUIRE(made.has_value());
+    return std::string(Json(*made)["ids"].at(0).text_or(""));
+  };
+  const auto answer = [&](const std::string& id) {
+    return insta("POST", "me/messages",
+                 R"({"recipient":{"comment_id":")" + id + R"("},"message":{"text":"20"}})");
+  };
+  const std::string id = comment("");
+  const auto seen = hook.posts(1).at(0);
+  BOOST_TEST(seen.header("x-hub-signature-256") == signature(seen.body));
+  const Json body(seen.body);
+  BOOST_TEST(body["entry"].at(0)["changes"].at(0)["field"].text_or("") == "comments");
+  BOOST_TEST(value_of(body)["id"].text_or("") == id);
+  BOOST_TEST(value_of(body)["from"]["id"].text_or("") == contact_of("ana").instagram_id);
+  BOOST_TEST(value_of(body)["text"].text_or("") == "¿precio?");
+
+  const auto taken = answer(id);
+  BOOST_TEST(taken.status == 200);
+  BOOST_TEST(Json(taken.body)["recipient_id"].text_or("") == contact_of("ana").instagram_id);
+  const Json echo(hook.posts(2).at(1).body);
+  BOOST_TEST(echo["entry"].at(0)["messaging"].at(0)["message"]["mid"].text_or("") ==
+             Json(taken.body)["message_id"].text_or("x"));
+  BOOST_TEST(code_of(answer(id)) == 10900);
+  BOOST_TEST(code_of(answer("17000000000000000")) == 100);
+  BOOST_TEST(code_of(answer(comment(R"(,"timestamp":1763600000000)"))) == 10901);
+  BOOST_TEST(meta.sent(kAccount).size() == 1u);
+}
+
 // Of a page the account is on graph.facebook.com; the other host does not know it.
 BOOST_AUTO_TEST_CASE(an_account_behind_a_page_lives_on_the_other_host) {
   meta.add_instagram({.user_id = kAccount, .token = "EAAPAGETOKEN", .page_id = "1020304050"});

@@ -1,7 +1,9 @@
 // Vectors of the providers' signature schemes, computed with openssl from the texts the documents
 // name: twilio.com/docs/usage/webhooks/webhooks-security, developer.vonage.com
 // getting-started/concepts/{webhooks,signing-messages}, developers.telnyx.com
-// docs/messaging/messages/receiving-webhooks (read 2026-11-20).
+// docs/messaging/messages/receiving-webhooks, docs.plivo.com
+// messaging/concepts/signature-validation, docs.bird.com notifications-api/verifying-a-webhook,
+// github.com/sinch/sinch-sdk-node authorization.helper.ts (read 2026-11-20).
 #include "gateway/simulate/sms_protocol.h"
 
 #include <boost/test/unit_test.hpp>
@@ -97,6 +99,53 @@ BOOST_AUTO_TEST_CASE(telnyx_signs_time_and_body_with_ed25519) {
   BOOST_TEST(sdk::base64(key.sign(text)) ==
              "DGHklvlxYTmXKjhKK+MCFjZD+Dp/wgxQ3XMUaqtzvprPF2Ww34JYW86rdgTlj9wEOXEw3ON6qMYX/"
              "Jyy/fM0Bg==");
+}
+
+BOOST_AUTO_TEST_CASE(plivo_signs_the_url_and_in_version_3_the_sorted_parameters_too) {
+  const std::string token = "PLV_auth_token_1234567890";
+  const std::string url = "https://gw.example.com/hooks/sms/ch_p";
+  const std::string nonce = "12345678901234567890";
+  const sdk::Form fields{{"To", "14155550199"},
+                         {"From", "14155550100"},
+                         {"Type", "sms"},
+                         {"Text", "Hi there"},
+                         {"MessageUUID", "db342550-7c8d-11ea-9d73-0242ac110002"}};
+  BOOST_TEST(plivo_signature_v3(token, url, fields, nonce) ==
+             "coVZ+DHH/kC80NqHVaCUHFyDTgVajUZ7GaOp7i2cLLE=");
+  BOOST_TEST(plivo_signature_v3(token, url + "?b=2&a=1", fields, nonce) ==
+             "KkQ6kQBo/7NuPfyo0FIhzScIUuJEKfW/6nc+Vkxnvqc=");
+  BOOST_TEST(plivo_signature_v3(token, url + "?To=14155550199&From=14155550100&Text=Hi%20there", {},
+                                nonce) == "15VKDIw35d//zUDY0EFKwjWFb426FRq/Hi4TP0BQKzA=");
+  BOOST_TEST(plivo_signature_v3(token, url, {}, nonce) ==
+             "MAVJbb2V847ude1YdiCZYiCejs1ENH/AhELU7cEAxMo=");
+  const std::string v2 = "j3PbAn0dOnQjeolD9TcPnXP9l+LHGHea2RW6iwzJ62A=";
+  BOOST_TEST(plivo_signature_v2(token, url, "05429567804466091622") == v2);
+  BOOST_TEST(plivo_signature_v2(token, url + "?a=1", "05429567804466091622") == v2);
+}
+
+BOOST_AUTO_TEST_CASE(sinch_signs_body_nonce_and_time) {
+  BOOST_TEST(sinch_signature("sinchSecret01", R"({"type":"mo_text","id":"01HZZZ"})", "01HZNONCE",
+                             "1795165200") == "D30N2W7b0MxMHyYzYob3Q4wV0jPLHUKNpLz+yc2v1Fg=");
+}
+
+BOOST_AUTO_TEST_CASE(bird_signs_time_url_and_the_bodys_digest) {
+  BOOST_TEST(bird_signature("birdSigningKey01", "1795165200",
+                            "https://gw.example.com/hooks/sms/ch_b",
+                            R"({"service":"channels","event":"sms.inbound"})") ==
+             "u/0kUH+TxtRYOm9DhmRi3Yf0WjGz6+q+uFMSz02xopE=");
+}
+
+// www.twilio.com/docs/messaging/twiml/message, docs.plivo.com messaging/xml (read 2026-11-20).
+BOOST_AUTO_TEST_CASE(messages_of_an_xml_answer_are_found) {
+  BOOST_TEST(xml_messages("<Response/>").empty());
+  const auto two = xml_messages(
+      "<Response><Message>one</Message>"
+      "<Message src=\"1\" dst=\"2\">two</Message></Response>");
+  BOOST_REQUIRE(two.size() == 2u);
+  BOOST_TEST(two[0] == "one");
+  BOOST_TEST(two[1] == "two");
+  BOOST_TEST(xml_messages("<Response><Message>cut").empty());
+  BOOST_TEST(xml_messages("</Message><Message").empty());
 }
 
 BOOST_AUTO_TEST_CASE(keys_sign_what_the_platforms_verify) {
