@@ -71,10 +71,20 @@ bool eventually(const std::function<bool()>& condition, std::chrono::millisecond
   return true;
 }
 
-Gateway& Gateway::instance() {
-  static Gateway gateway;
-  gateway.start();
+// Ended with the tests, not with the program: what the simulated platforms use is still there then.
+static std::unique_ptr<Gateway>& the_gateway() {
+  static std::unique_ptr<Gateway> gateway;
   return gateway;
+}
+struct EndOfTests {
+  ~EndOfTests() { the_gateway().reset(); }
+};
+BOOST_TEST_GLOBAL_FIXTURE(EndOfTests);
+
+Gateway& Gateway::instance() {
+  if (!the_gateway()) the_gateway().reset(new Gateway);
+  the_gateway()->start();
+  return *the_gateway();
 }
 
 Gateway::Gateway() {

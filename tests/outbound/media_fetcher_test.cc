@@ -497,9 +497,13 @@ BOOST_AUTO_TEST_CASE(large_files_at_once_are_bounded_in_memory) {
   BOOST_TEST((eventually(all_are_ready) || eventually(all_are_ready)));
   const std::size_t grown = gateway.peak_mib() - before;
   BOOST_TEST_MESSAGE("6 files of 25 MiB: " << grown << " MiB more");
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   // Four as they come, each with room up to the next power of two and half of that while it grows,
   // and one in the buffer of a connection to the database.
   BOOST_TEST(grown < 4 * (32 + 16) + 64 + 44);
+#else
+  BOOST_TEST_MESSAGE("not judged: a sanitizer keeps freed memory");
+#endif
 }
 
 BOOST_AUTO_TEST_CASE(files_nobody_names_are_swept_by_a_running_gateway) {

@@ -32,7 +32,7 @@ gateway::plugins::Registry load_connectors() {
 }  // namespace
 
 bool eventually(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto end = std::chrono::steady_clock::now() + kPatience;
   for (;;) {
     if (holds()) return true;
     if (std::chrono::steady_clock::now() > end) return false;

@@ -32,7 +32,14 @@ using test_support::HttpRequest;
 
 inline constexpr std::string_view kToken = "canary-token-8f1e";
 
-// Polls until it holds or 20 s are over.
+// Sanitizers make everything slower.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr std::chrono::seconds kPatience{120};
+#else
+inline constexpr std::chrono::seconds kPatience{20};
+#endif
+
+// Polls until it holds or kPatience is over.
 bool eventually(const std::function<bool()>& holds);
 
 class World {
