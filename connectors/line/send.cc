@@ -60,7 +60,7 @@ std::string text_message(std::string_view text, std::string_view quote_token) {
 Message link(const Attachment& attachment) {
   std::string text = attachment.file_name;
   for (const std::string_view more :
-       {of(attachment, "name"), of(attachment, "phone_number"), std::string_view(attachment.url)}) {
+       {of(attachment, "phone_number"), std::string_view(attachment.url)}) {
     if (more.empty()) continue;
     if (!text.empty()) text += '\n';
     text += more;
