@@ -148,6 +148,32 @@ BOOST_AUTO_TEST_CASE(a_file_is_fetched_stored_and_shown) {
              static_cast<double>(kPng.size()));
 }
 
+// As the API calls what is uploaded: domain::attachment_type.
+BOOST_AUTO_TEST_CASE(a_file_without_a_type_is_called_by_its_content_and_a_document_stays_one) {
+  platform.set_handler([](const HttpRequest& request) {
+    return request.target == "/vector" ? file_of("<svg xmlns=\"http://www.w3.org/2000/svg\"/>",
+                                                 {{"Content-Type", "image/svg+xml"}})
+                                       : file_of(kPng);
+  });
+  const auto unnamed = pending("at:/picture");
+  const auto document = pending("at:/document");
+  const auto vector = pending("at:/vector");
+  const auto is_sent_as = [&](const Uuid& id, const std::string& members) {
+    execute(
+        "update backchannel.message set attachments = jsonb_build_array((attachments -> 0) || '" +
+        members + "') where remote_id = '" + id.text() + "'");
+  };
+  is_sent_as(unnamed, R"({"type":"file","content_type":null})");
+  is_sent_as(document, R"({"type":"file","content_type":"image/png"})");
+  is_sent_as(vector, R"({"type":"file","content_type":null})");
+  const auto gateway = run();
+  for (const auto& id : {unnamed, document, vector}) BOOST_TEST(is_ready(id));
+  BOOST_TEST(shown(unnamed, "type") == "image");
+  BOOST_TEST(shown(document, "type") == "file");
+  BOOST_TEST(shown(vector, "content_type") == "image/svg+xml");
+  BOOST_TEST(shown(vector, "type") == "file");
+}
+
 BOOST_AUTO_TEST_CASE(words_for_a_file_are_believed_in_their_order_and_only_where_bytes_are_silent) {
   platform.set_handler([](const HttpRequest& request) {
     if (request.target == "/said") {
