@@ -452,9 +452,8 @@ void add_attachments(Event& event, Mail& mail) {
     attachment.mime_type = one_line(media_type_of(one), 200);
     attachment.kind = kind_of(attachment.mime_type);
     attachment.file_name = safe_file_name(one, number);
-    if (attachment.media_id.empty()) {
-      attachment.size = static_cast<std::int64_t>(one.content.size());
-    }
+    attachment.size =
+        attachment.media_id.empty() ? static_cast<std::int64_t>(one.content.size()) : one.size;
     add(attachment.extra, "content_id", one_line(one.content_id, 990));
     if (is_shown_in(lower_html, one.content_id)) attachment.extra.emplace_back("inline", "1");
     if (attachment.mime_type == "application/ms-tnef" ||
@@ -588,6 +587,20 @@ std::vector<Event> events_of(const Channel& channel, Mail mail, const Envelope& 
   const std::string key = "mail:" + id + ":" + digest;
   const std::int64_t at_ms = sent_ms_of(mail.fields);
   if (is_own_mail(channel, mail.fields, people)) {
+}
+
+Event bounce_notice(std::string_view message, std::string_view recipient, std::string_view why,
+                    std::string key) {
+  Event event{.kind = EventKind::notice, .key = std::move(key)};
+  event.thread = message;
+  event.message = "bounce:" + event.key;
+  event.contact = recipient;
+  event.text = "The mail server of " +
+               (recipient.empty() ? std::string("the recipient") : std::string(recipient)) +
+               " returned a temporary bounce or an automatic answer" + (why.empty() ? "" : ": ") +
+               one_line(why, 990);
+  event.references.emplace_back(message);
+  return event;
     return {{.kind = EventKind::unknown, .message = id, .key = key, .sent_ms = at_ms}};
   }
   const std::vector<std::string> tokens = tokens_of(channel, mail.fields, envelope);
