@@ -22,7 +22,9 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 
 // Gmail writes U+202F in front of AM, others no-break spaces.
 std::string plain_blanks(std::string_view text) {
+  if (text.find_first_of("\xE2\xC2") == std::string_view::npos) return std::string(sdk::trim(text));
   std::string plain;
+  plain.reserve(text.size());
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (text.substr(at).starts_with("\xE2\x80\xAF")) {
       plain += ' ';
@@ -37,11 +39,18 @@ std::string plain_blanks(std::string_view text) {
   return std::string(sdk::trim(plain));
 }
 
-// "On Friday Ana wrote:" in the languages mail programs speak.
-bool introduces_quote(std::string_view line) {
+constexpr std::size_t kLongestIntroduction = 400;
+
+bool begins_introduction(std::string_view line) {
   constexpr std::array<std::string_view, 13> kBegins{"On ",   "Le ",  "Am ",     "El ", "Il ",
                                                      "Op ",   "Den ", "W dniu ", "Em ", "Dne ",
                                                      "Pada ", "Vào ", "在"};
+  return std::any_of(kBegins.begin(), kBegins.end(),
+                     [&](std::string_view prefix) { return line.starts_with(prefix); });
+}
+
+// "On Friday Ana wrote:" in the languages mail programs speak.
+bool introduces_quote(std::string_view line) {
   constexpr std::array<std::string_view, 14> kEnds{"wrote",      "a écrit",
                                                    "schrieb",    "escribió",
                                                    "ha scritto", "schreef",
@@ -49,8 +58,7 @@ bool introduces_quote(std::string_view line) {
                                                    "escreveu",   "写道",
                                                    "napsal",     "menulis",
                                                    "viết",       "het volgende geschreven"};
-  constexpr std::size_t kLongest = 400;
-  if (line.size() > kLongest) return false;
+  if (line.size() > kLongestIntroduction || !begins_introduction(line)) return false;
   if (line.ends_with("：")) {
     line.remove_suffix(3);
   } else if (line.ends_with(':')) {
@@ -61,10 +69,8 @@ bool introduces_quote(std::string_view line) {
   while (line.ends_with(' ')) line.remove_suffix(1);
   // "Am Freitag schrieb Ana <ana@x.example>:" ends with the name.
   const bool german = line.starts_with("Am ") && line.find(" schrieb ") != std::string_view::npos;
-  const auto begins = [&](std::string_view prefix) { return line.starts_with(prefix); };
   const auto ends = [&](std::string_view suffix) { return line.ends_with(suffix); };
-  return std::any_of(kBegins.begin(), kBegins.end(), begins) &&
-         (german || std::any_of(kEnds.begin(), kEnds.end(), ends));
+  return german || std::any_of(kEnds.begin(), kEnds.end(), ends);
 }
 
 // How many lines from `at` on introduce a quote, wrapped over up to three; 0 where none does.
@@ -75,6 +81,9 @@ std::size_t introduction_at(const std::vector<std::string_view>& lines, std::siz
     if (line.empty() || line.starts_with('>')) return 0;
     if (!joined.empty() && !joined.ends_with('<')) joined += ' ';
     joined += line;
+    if (joined.size() > kLongestIntroduction) return 0;
+    // The first word may be a line of its own.
+    if (count == 1 && !begins_introduction(joined + " ")) return 0;
     if (introduces_quote(joined)) return count;
   }
   return 0;
@@ -121,6 +130,12 @@ struct FlowedLine {
   bool flows = false;
 };
 
+// In front of a '>' of the author's own; a quoted line begins with it.
+bool is_stuffed(std::string_view line) {
+  const auto first = line.find_first_not_of(' ');
+  return first != 0 && first != std::string_view::npos && line[first] == '>';
+}
+
 FlowedLine flowed_line(std::string_view line) {
   FlowedLine read;
   while (line.starts_with('>')) {
@@ -162,6 +177,8 @@ std::string unflowed(std::string_view text, bool delete_space) {
     } else if (current.depth > 0) {
       joined.append(current.depth, '>');
       joined += ' ';
+    } else if (current.text.starts_with('>') || is_stuffed(current.text)) {
+      joined += ' ';
     }
     joined += current.text;
     joined += '\n';
@@ -170,8 +187,23 @@ std::string unflowed(std::string_view text, bool delete_space) {
   return joined;
 }
 
-std::string tidy(std::string_view text) {
+std::string unstuffed(std::string_view text) {
+  std::string plain;
+  plain.reserve(text.size());
+  bool begins = true;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const bool blank = begins && text[at] == ' ' && is_stuffed(text.substr(at));
+    begins = text[at] == '\n';
+    if (!blank) plain += text[at];
+  }
+  return plain;
+}
+
+namespace {
+
+std::string tidy_with(std::string_view text, std::size_t max_empty_lines) {
   std::string clean;
+  clean.reserve(text.size());
   std::size_t empty = 0;
   for (std::string_view line : lines_of(text)) {
     const auto last = line.find_last_not_of(" \t\r");
@@ -180,14 +212,21 @@ std::string tidy(std::string_view text) {
       ++empty;
       continue;
     }
-    if (!clean.empty()) clean.append(1 + std::min<std::size_t>(empty, 2), '\n');
+    if (!clean.empty()) clean.append(1 + std::min(empty, max_empty_lines), '\n');
     empty = 0;
     clean += line;
   }
   return clean;
 }
 
-std::string without_quotes(std::string_view text) {
+}  // namespace
+
+std::string tidy(std::string_view text) { return tidy_with(text, 2); }
+
+std::string without_quotes(std::string_view text, bool is_unflowed) {
+  const auto is_quoted = [&](std::string_view line) {
+    return (is_unflowed ? line : sdk::trim(line)).starts_with('>');
+  };
   const std::vector<std::string_view> lines = lines_of(text);
   std::string kept;
   for (std::size_t at = 0; at < lines.size(); ++at) {
@@ -197,18 +236,16 @@ std::string without_quotes(std::string_view text) {
       std::size_t next = at + introduction;
       while (next < lines.size() && sdk::trim(lines[next]).empty()) ++next;
       // Without marks nobody can tell where the quoted text ends.
-      if (next == lines.size() || !sdk::trim(lines[next]).starts_with('>')) break;
+      if (next == lines.size() || !is_quoted(lines[next])) break;
       at = next;
     }
-    if (sdk::trim(lines[at]).starts_with('>')) continue;
+    if (is_quoted(lines[at])) continue;
     kept += lines[at];
     kept += '\n';
   }
-  std::string result = tidy(kept);
-  for (auto at = result.find("\n\n\n"); at != std::string::npos; at = result.find("\n\n\n", at)) {
-    result.erase(at, 1);
-  }
-  return result.empty() ? tidy(text) : result;
+  std::string result = tidy_with(kept, 1);
+  if (result.empty()) result = tidy(text);
+  return is_unflowed ? unstuffed(result) : result;
 }
 
 std::string bare_subject(std::string_view subject) {

@@ -138,8 +138,8 @@ class Converter {
     // iconv does not write to its input, whatever its type says.
     char* in = const_cast<char*>(bytes.data());
     std::size_t left = bytes.size();
+    std::array<char, 4096> room;  // not cleared: broken bytes come by one by one
     while (left > 0) {
-      std::array<char, 4096> room{};
       char* out = room.data();
       std::size_t free = room.size();
       const std::size_t result = iconv(handle_, &in, &left, &out, &free);

@@ -144,7 +144,9 @@ std::optional<EncodedWord> encoded_word(std::string_view text) {
       charset.find_first_of(kBlanks) != std::string_view::npos) {
     return std::nullopt;
   }
-  const char coding = text[charset_end + 1];
+  const char coding = sdk::lower_ascii(text.substr(charset_end + 1, 1))[0];
+  // Asked before the end is looked for: many words of no coding would each look at all the rest.
+  if (coding != 'b' && coding != 'q') return std::nullopt;
   const std::size_t begin = charset_end + 3;
   auto end = text.find("?=", begin);
   std::size_t length = end == std::string_view::npos ? text.size() : end + 2;
@@ -155,13 +157,7 @@ std::optional<EncodedWord> encoded_word(std::string_view text) {
   // RFC 2231 lets a language follow behind '*'.
   word.charset = charset.substr(0, charset.find('*'));
   word.length = length;
-  if (coding == 'b' || coding == 'B') {
-    word.bytes = decode_base64(coded);
-  } else if (coding == 'q' || coding == 'Q') {
-    word.bytes = decode_q(coded);
-  } else {
-    return std::nullopt;
-  }
+  word.bytes = coding == 'b' ? decode_base64(coded) : decode_q(coded);
   return word;
 }
 
@@ -252,20 +248,6 @@ std::vector<Segment> segments_of(std::string_view text) {
     if (!segment.name.empty() && segment.name.size() <= 100) segments.push_back(std::move(segment));
   }
   return segments;
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string bytes;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const int value = text[at] == '%' ? hex_byte(text.substr(at + 1, 2)) : -1;
-    if (value >= 0) {
-      bytes += static_cast<char>(value);
-      at += 2;
-    } else {
-      bytes += text[at];
-    }
-  }
-  return bytes;
 }
 
 // RFC 2231: "name*0*=utf-8'en'a%20b", "name*1=c".

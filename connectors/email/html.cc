@@ -375,7 +375,8 @@ void append_utf8(std::string& text, std::uint32_t point) {
 }
 
 // https://html.spec.whatwg.org/multipage/named-characters.html, those of HTML 4 that mails use.
-constexpr auto kEntities = std::to_array<std::pair<std::string_view, std::uint32_t>>(
+using NamedCharacter = std::pair<std::string_view, std::uint32_t>;
+constexpr auto kNamed = std::to_array<NamedCharacter>(
     {{"amp", '&'},      {"lt", '<'},       {"gt", '>'},        {"quot", '"'},     {"apos", '\''},
      {"nbsp", 0xA0},    {"iexcl", 0xA1},   {"cent", 0xA2},     {"pound", 0xA3},   {"curren", 0xA4},
      {"yen", 0xA5},     {"sect", 0xA7},    {"copy", 0xA9},     {"ordf", 0xAA},    {"laquo", 0xAB},
@@ -397,6 +398,12 @@ constexpr auto kEntities = std::to_array<std::pair<std::string_view, std::uint32
      {"emsp", 0x2003},  {"zwnj", 0x200C},  {"zwj", 0x200D},    {"ndash", 0x2013}, {"mdash", 0x2014},
      {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"sbquo", 0x201A},  {"ldquo", 0x201C}, {"rdquo", 0x201D},
      {"bdquo", 0x201E}, {"bull", 0x2022},  {"hellip", 0x2026}, {"euro", 0x20AC}});
+
+constexpr auto sorted_by_name(std::array<NamedCharacter, kNamed.size()> named) {
+  std::sort(named.begin(), named.end());
+  return named;
+}
+constexpr auto kEntities = sorted_by_name(kNamed);
 
 // Numbers 128 to 159 name what windows-1252 has there.
 constexpr std::array<std::uint32_t, 32> kWindows1252{
@@ -423,10 +430,9 @@ std::optional<std::uint32_t> numeric_entity(std::string_view digits) {
 
 std::optional<std::uint32_t> entity_named(std::string_view name) {
   if (name.starts_with('#')) return numeric_entity(name.substr(1));
-  for (const auto& [known, point] : kEntities) {
-    if (known == name) return point;
-  }
-  return std::nullopt;
+  const auto* found = std::lower_bound(kEntities.begin(), kEntities.end(), NamedCharacter{name, 0});
+  if (found == kEntities.end() || found->first != name) return std::nullopt;
+  return found->second;
 }
 
 std::string escaped(std::string_view text) {

@@ -15,12 +15,18 @@ namespace {
 // Of one body; the rest is in the attachment that is made of it.
 constexpr std::size_t kMaxPlainBytes = 256u << 10;
 constexpr std::size_t kMaxHtmlBytes = 1u << 20;
+// Of all bodies of a mail; what comes behind them is an attachment. Bounds how long a mail of
+// hundreds of texts is worked at.
+constexpr std::size_t kMaxBodiesBytes = 2u << 20;
+// Of the part for machines of a report; 100 recipients fit.
+constexpr std::size_t kMaxReportBytes = 256u << 10;
 constexpr std::size_t kMaxNameCharacters = 150;
 
 // A piece of the body. Apple Mail sends text, picture, text: several pieces, in order.
 struct Segment {
   std::string plain;
   std::string html;
+  bool is_unflowed = false;
 };
 using Segments = std::vector<Segment>;
 
@@ -49,7 +55,15 @@ std::string pre_of(std::string_view plain) {
   return html + "</pre>";
 }
 
+// All that is text comes from format=flowed.
+bool are_unflowed(const Segments& segments) {
+  return std::all_of(segments.begin(), segments.end(), [](const Segment& one) {
+    return one.is_unflowed || (is_blank_text(one.plain) && one.html.empty());
+  });
+}
+
 void set_texts(Mail& mail, const Segments& segments) {
+  const bool unflowed = are_unflowed(segments);
   std::string text;
   std::string reply;
   bool has_html = false;
@@ -57,20 +71,22 @@ void set_texts(Mail& mail, const Segments& segments) {
     has_html |= !segment.html.empty();
     if (!is_blank_text(segment.plain)) {
       const std::string plain = with_lf(segment.plain);
-      text += plain + "\n";
-      reply += plain + "\n";
+      const std::string shown = segment.is_unflowed ? unstuffed(plain) : plain;
+      text += shown + "\n";
+      reply += (unflowed ? plain : shown) + "\n";
     } else if (!segment.html.empty()) {
       text += html_to_text(segment.html, Quotes::keep) + "\n";
       reply += html_to_text(segment.html, Quotes::drop) + "\n";
     }
   }
   mail.text = tidy(text);
-  mail.reply = without_quotes(reply);
+  mail.reply = without_quotes(reply, unflowed);
   if (mail.reply.empty()) mail.reply = mail.text;
   if (!has_html) return;
   for (const Segment& segment : segments) {
-    mail.html += segment.html.empty() && !is_blank_text(segment.plain) ? pre_of(segment.plain)
-                                                                       : segment.html;
+    mail.html += segment.html.empty() && !is_blank_text(segment.plain)
+                     ? pre_of(segment.is_unflowed ? unstuffed(segment.plain) : segment.plain)
+                     : segment.html;
   }
 }
 
@@ -89,6 +105,7 @@ class Reader {
       children[static_cast<std::size_t>(message_.parts[i].parent)].push_back(i);
     }
     // In the mail's order, before bodies are moved out of it.
+    is_body_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
       if (!message_.parts[i].is_multipart) classify(i);
     }
@@ -123,9 +140,12 @@ class Reader {
 
  private:
   static Segment joined(const Segments& pieces) {
-    Segment whole;
+    Segment whole{.plain = {}, .html = {}, .is_unflowed = are_unflowed(pieces)};
     for (const Segment& piece : pieces) {
-      if (!is_blank_text(piece.plain)) whole.plain += piece.plain + "\n";
+      if (!is_blank_text(piece.plain)) {
+        const bool mixed = piece.is_unflowed && !whole.is_unflowed;
+        whole.plain += (mixed ? unstuffed(piece.plain) : piece.plain) + "\n";
+      }
       whole.html += piece.html;
     }
     return whole;
@@ -135,13 +155,20 @@ class Reader {
   static Segments chosen(const Segments& alternatives) {
     Segment best;
     for (const Segment& one : alternatives) {
-      if (!is_blank_text(one.plain) || best.plain.empty()) best.plain = one.plain;
+      if (!is_blank_text(one.plain) || best.plain.empty()) {
+        best.plain = one.plain;
+        best.is_unflowed = one.is_unflowed;
+      }
       if (!one.html.empty()) best.html = one.html;
     }
     return {std::move(best)};
   }
 
-  bool is_body(std::size_t index) const {
+  static std::size_t max_body_bytes(const Part& part) {
+    return part.type.value == "text/html" ? kMaxHtmlBytes : kMaxPlainBytes;
+  }
+
+  bool may_be_body(std::size_t index) const {
     const Part& part = message_.parts[index];
     const bool readable = part.type.value == "text/plain" || part.type.value == "text/html";
     if (!readable || part.disposition.value == "attachment") return false;
@@ -162,15 +189,15 @@ class Reader {
   void classify(std::size_t index) {
     Part& part = message_.parts[index];
     const std::string& type = part.type.value;
-    if (is_body(index)) return keep_long_body(part);
+    if (may_be_body(index)) return classify_text(index);
     if (in_report(part)) {
       if (type == "message/delivery-status" || type == "message/global-delivery-status" ||
           type == "message/disposition-notification" || type == "message/feedback-report") {
-        mail_.report = part.body;
+        mail_.report = part.body.substr(0, kMaxReportBytes);
         return;
       }
       if (type == "text/rfc822-headers" || type == "message/global-headers") {
-        mail_.original_header = part.body;
+        mail_.original_header = part.body.substr(0, kMaxHeaderBytes);
         return;
       }
       if (type == "message/rfc822" || type == "message/global") {
@@ -191,9 +218,14 @@ class Reader {
     part.body.clear();
   }
 
-  void keep_long_body(const Part& part) {
+  // A body that is too long, alone or with those before it, is an attachment as a whole as well.
+  void classify_text(std::size_t index) {
+    Part& part = message_.parts[index];
+    const std::size_t bytes = std::min(part.body.size(), max_body_bytes(part));
+    is_body_[index] = bodies_bytes_ + bytes <= kMaxBodiesBytes;
+    if (is_body_[index]) bodies_bytes_ += bytes;
+    if (is_body_[index] && part.body.size() == bytes) return;
     const bool html = part.type.value == "text/html";
-    if (part.body.size() <= (html ? kMaxHtmlBytes : kMaxPlainBytes)) return;
     mail_.attachments.push_back({.mime_type = part.type.value,
                                  .file_name = html ? "message.html" : "message.txt",
                                  .content_id = {},
@@ -202,19 +234,22 @@ class Reader {
   }
 
   Segments leaf_segments(std::size_t index) const {
-    if (!is_body(index)) return {};
+    if (!is_body_[index]) return {};
     const Part& part = message_.parts[index];
     const bool html = part.type.value == "text/html";
-    const auto raw = std::string_view(part.body).substr(0, html ? kMaxHtmlBytes : kMaxPlainBytes);
+    const auto raw = std::string_view(part.body).substr(0, max_body_bytes(part));
     std::string text = to_utf8(raw, part.type.parameter("charset"));
     if (html) return {{.plain = {}, .html = std::move(text)}};
     if (says(part.type.parameter("format"), "flowed")) {
       text = unflowed(with_lf(text), says(part.type.parameter("delsp"), "yes"));
+      return {{.plain = std::move(text), .html = {}, .is_unflowed = true}};
     }
     return {{.plain = std::move(text), .html = {}}};
   }
 
   MimeMessage message_;
+  std::vector<bool> is_body_;
+  std::size_t bodies_bytes_ = 0;
   Mail mail_;
 };
 
@@ -280,8 +315,11 @@ std::string safe_file_name(const MailAttachment& attachment, std::size_t number)
                           std::string_view("<>:\"|?*\t").find(character) != std::string::npos;
     kept.push_back(reserved ? "_" : character);
   }
-  while (!kept.empty() && (kept.front() == "." || kept.front() == " ")) kept.erase(kept.begin());
-  while (!kept.empty() && (kept.back() == "." || kept.back() == " ")) kept.pop_back();
+  const auto shown = [](const std::string& character) {
+    return character != "." && character != " ";
+  };
+  kept.erase(kept.begin(), std::find_if(kept.begin(), kept.end(), shown));
+  while (!kept.empty() && !shown(kept.back())) kept.pop_back();
   // The end tells what it is, so a long name loses from its middle.
   constexpr std::size_t kEnd = 20;
   if (kept.size() > kMaxNameCharacters) {

@@ -3,6 +3,7 @@
 #ifndef CONNECTORS_EMAIL_MAIL_H_
 #define CONNECTORS_EMAIL_MAIL_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,8 @@ struct MailAttachment {
   std::string file_name;   // as sent; see safe_file_name
   std::string content_id;  // without angle brackets
   std::string content;
-  std::string media_id;  // where the provider keeps the bytes
+  std::string media_id;    // where the provider keeps the bytes
+  std::int64_t size = -1;  // of bytes the provider keeps; -1 unknown
 };
 
 struct Mail {

@@ -492,6 +492,9 @@ Step fetch_object(const Channel& channel, const Event& input, std::span<const Re
   for (const Address& one : parse_addresses(fact("recipients"))) {
     envelope.recipients.push_back(one.address);
   }
+  for (const std::string_view verdict : {"spam", "virus"}) {
+    if (!fact(verdict).empty()) envelope.extra.emplace_back(verdict, fact(verdict));
+  }
   Done done;
   if (const auto prefix = fact(kObjectPrefix); !prefix.empty()) {
     done.state.emplace_back(kObjectPrefix, prefix);

@@ -126,11 +126,13 @@ Mail mailgun_mail(const std::vector<FormPart>& form) {
   if (const auto stored = Document::parse(value_of(form, "attachments"))) {
     for (const Value one : stored->root().elements()) {
       if (one["url"].text_or("").empty()) continue;
-      mail.attachments.push_back({.mime_type = media_type(one["content-type"].text_or("")),
-                                  .file_name = std::string(one["name"].text_or("")),
-                                  .content_id = {},
-                                  .content = {},
-                                  .media_id = std::string(one["url"].text_or(""))});
+      mail.attachments.push_back(
+          {.mime_type = media_type(one["content-type"].text_or("")),
+           .file_name = std::string(one["name"].text_or("")),
+           .content_id = {},
+           .content = {},
+           .media_id = std::string(one["url"].text_or("")),
+           .size = std::max<std::int64_t>(one["size"].integer().value_or(-1), -1)});
     }
   }
   return mail;
@@ -464,6 +466,7 @@ std::vector<Event> ses_received(const Channel& channel, Value message) {
     std::string list;
     for (const std::string& to : envelope.recipients) list += (list.empty() ? "" : ", ") + to;
     event.extra.emplace_back("recipients", list);
+    for (const auto& verdict : envelope.extra) event.extra.push_back(verdict);
   }
   return {std::move(event)};
 }
@@ -495,15 +498,17 @@ std::vector<Event> ses_status(Value message, std::string_view type, const std::s
   };
   if (id.empty()) return events;
   if (type == "Bounce") {
+    // Bounces are told once SES has given up
+    // (https://docs.aws.amazon.com/cdk/api/v2/python/aws_cdk.aws_ses/EmailSendingEvent.html), but a
+    // general transient one is an automatic answer more often than not
+    // (https://repost.aws/knowledge-center/ses-understand-soft-bounces, both read 2026-11-21).
     const Value bounce = message["bounce"];
-    const bool permanent = bounce["bounceType"].text_or("") == "Permanent";
+    const bool is_told_only = bounce["bounceType"].text_or("") == "Transient" &&
+                              bounce["bounceSubType"].text_or("General") == "General";
     each(about(message, "bounce", "bouncedRecipients"), [&](Value one, std::string event_key) {
       const std::string diagnostic = clean(one["diagnosticCode"].text_or(""));
-      if (!permanent) {
-        return delay_notice(
-            id, recipient_of(one),
-            diagnostic.empty() ? clean(bounce["bounceSubType"].text_or("")) : diagnostic,
-            std::move(event_key));
+      if (is_told_only) {
+        return bounce_notice(id, recipient_of(one), diagnostic, std::move(event_key));
       }
       Event event = status_of(id, "failed", recipient_of(one), std::move(event_key));
       event.code = clean(one["status"].text_or(bounce["bounceSubType"].text_or("")), 40);
@@ -533,6 +538,9 @@ std::vector<Event> ses_status(Value message, std::string_view type, const std::s
   } else if (type == "Open" || type == "Send" || type == "Reject" || type == "Rendering Failure") {
     const std::string_view state = type == "Open" ? "read" : type == "Send" ? "sent" : "failed";
     Event event = status_of(id, state, "", key(0));
+    event.sent_ms = parse_iso_time(message["open"]["timestamp"].text_or(
+                                       message["mail"]["timestamp"].text_or("")))
+                        .value_or(0);
     if (state == "failed") {
       event.code = clean(type, 40);
       event.text = clean(

@@ -115,6 +115,20 @@ std::string decode_q(std::string_view text) {
   return bytes;
 }
 
+std::string percent_decoded(std::string_view text) {
+  std::string bytes;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const int value = text[at] == '%' ? hex_byte(text.substr(at + 1, 2)) : -1;
+    if (value >= 0) {
+      bytes += static_cast<char>(value);
+      at += 2;
+    } else {
+      bytes += text[at];
+    }
+  }
+  return bytes;
+}
+
 std::string decode_uuencode(std::string_view text) {
   std::string bytes;
   bool inside = false;

@@ -21,6 +21,9 @@ std::string base64_lines(std::string_view bytes);
 // `text` has LF line ends; lines of the result are at most 76 long and end in CRLF.
 std::string quoted_printable(std::string_view text);
 
+// %XX as bytes; a broken escape stays as it is.
+std::string percent_decoded(std::string_view text);
+
 // The byte two hexadecimal digits stand for; -1 for anything else.
 int hex_byte(std::string_view digits);
 

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 
 #include "connectors/email/address.h"
 #include "connectors/email/charset.h"
 #include "connectors/email/html.h"
 #include "connectors/email/identity.h"
+#include "connectors/email/transfer.h"
 #include "connectors/sdk/crypto.h"
-#include "connectors/sdk/form.h"
 #include "connectors/sdk/text.h"
 
 namespace email {
@@ -436,27 +437,43 @@ std::string kind_of(std::string_view type) {
   return "file";
 }
 
-bool is_shown_in(std::string_view lower_html, const std::string& content_id) {
-  if (content_id.empty() || lower_html.empty()) return false;
-  const std::string id = sdk::lower_ascii(content_id);
-  return lower_html.find("cid:" + id) != std::string::npos ||
-         lower_html.find("cid:" + sdk::lower_ascii(sdk::url_encode(id))) != std::string::npos;
+// The Content-IDs that HTML shows by cid: URLs (RFC 2392), in lower case. Collected once, because a
+// mail has many attachments.
+std::set<std::string> shown_ids(std::string_view html) {
+  constexpr std::string_view kEnds = "\"'<> \t\r\n";
+  constexpr std::size_t kMaxUrlBytes = 4u << 10;
+  const std::string lower = sdk::lower_ascii(html);
+  std::set<std::string> ids;
+  for (auto at = lower.find("cid:"); at != std::string::npos; at = lower.find("cid:", at)) {
+    at += 4;
+    const std::string_view written = std::string_view(lower).substr(at, kMaxUrlBytes);
+    std::string url(written.substr(0, written.find_first_of(kEnds)));
+    at += url.size();
+    url = decode_entities(url);
+    url.resize(std::min(url.find_first_of(kEnds), url.size()));
+    ids.insert(sdk::lower_ascii(percent_decoded(url)));
+    // As "url(cid:...)" in a style.
+    ids.insert(sdk::lower_ascii(percent_decoded(url.substr(0, url.find(')')))));
+    ids.insert(std::move(url));
+  }
+  return ids;
 }
 
 void add_attachments(Event& event, Mail& mail) {
   std::size_t number = 0;
-  const std::string lower_html = sdk::lower_ascii(mail.html);
+  const std::set<std::string> shown = shown_ids(mail.html);
   for (MailAttachment& one : mail.attachments) {
     if (++number > kMaxAttachments) break;
     Attachment attachment{.kind = {}, .url = {}, .media_id = std::move(one.media_id)};
     attachment.mime_type = one_line(media_type_of(one), 200);
     attachment.kind = kind_of(attachment.mime_type);
     attachment.file_name = safe_file_name(one, number);
-    if (attachment.media_id.empty()) {
-      attachment.size = static_cast<std::int64_t>(one.content.size());
-    }
+    attachment.size =
+        attachment.media_id.empty() ? static_cast<std::int64_t>(one.content.size()) : one.size;
     add(attachment.extra, "content_id", one_line(one.content_id, 990));
-    if (is_shown_in(lower_html, one.content_id)) attachment.extra.emplace_back("inline", "1");
+    if (!one.content_id.empty() && shown.contains(sdk::lower_ascii(one.content_id))) {
+      attachment.extra.emplace_back("inline", "1");
+    }
     if (attachment.mime_type == "application/ms-tnef" ||
         sdk::equals_ignoring_case(attachment.file_name, "winmail.dat")) {
       attachment.extra.emplace_back("tnef", "1");
@@ -568,6 +585,20 @@ Event delay_notice(std::string_view message, std::string_view recipient, std::st
                (recipient.empty() ? std::string("the recipient") : std::string(recipient)) +
                " is delayed" + (why.empty() ? "" : ": ") + one_line(why, 990);
   add(event.extra, "delayed", std::string(recipient));
+  event.references.emplace_back(message);
+  return event;
+}
+
+Event bounce_notice(std::string_view message, std::string_view recipient, std::string_view why,
+                    std::string key) {
+  Event event{.kind = EventKind::notice, .key = std::move(key)};
+  event.thread = message;
+  event.message = "bounce:" + event.key;
+  event.contact = recipient;
+  event.text = "The mail server of " +
+               (recipient.empty() ? std::string("the recipient") : std::string(recipient)) +
+               " returned a temporary bounce or an automatic answer" + (why.empty() ? "" : ": ") +
+               one_line(why, 990);
   event.references.emplace_back(message);
   return event;
 }

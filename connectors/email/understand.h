@@ -34,6 +34,11 @@ connector::Event contact_blocked(std::string_view address, std::string_view why,
 connector::Event delay_notice(std::string_view message, std::string_view recipient,
                               std::string_view why, std::string key);
 
+// The recipient's server answered one of our messages with what may be a bounce or an automatic
+// answer: shown in its conversation.
+connector::Event bounce_notice(std::string_view message, std::string_view recipient,
+                               std::string_view why, std::string key);
+
 // What became of one of our messages.
 connector::Event status_of(std::string_view message, std::string_view state,
                            std::string_view recipient, std::string key);

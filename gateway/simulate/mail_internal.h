@@ -104,12 +104,18 @@ struct MailSimulator::Ses {
   struct Topic {
     std::string arn;
     std::string address;
+    std::optional<std::string> object_prefix;
     std::map<std::string, std::string> endpoints;  // confirmed: ARN of the subscription -> URL
     std::map<std::string, std::string> pending;    // token -> URL
     std::map<std::string, std::string> attributes;
   };
   std::map<std::string, std::string> keys;  // access key -> secret
   std::map<std::string, Topic> topics;      // by ARN
+  struct Object {
+    std::string bytes;
+    std::int64_t modified_ms = 0;
+  };
+  std::map<std::string, Object> objects;  // of the bucket, by key
   std::optional<KeyPair> key;
   std::string certificate;
   std::string certificate_path;
@@ -127,6 +133,7 @@ std::pair<std::string, std::string> mailbox_of(std::string_view text);
 // The words a mail's text has above what it quotes.
 std::string unquoted(const std::string& text);
 HttpReply mail_json(std::string body, int status = 200);
+HttpReply s3_error(int status, std::string_view code, std::string_view message);
 // "user:password" of https://user:password@host; empty where there is none.
 std::string userinfo_of(std::string_view url);
 std::string without_userinfo(std::string_view url);

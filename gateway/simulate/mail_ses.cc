@@ -2,10 +2,12 @@
 #include <utility>
 
 #include "connectors/sdk/crypto.h"
+#include "connectors/sdk/form.h"
 #include "connectors/sdk/text.h"
 #include "gateway/simulate/aws_signature.h"
 #include "gateway/simulate/mail_internal.h"
 #include "gateway/simulate/sms_internal.h"
+#include "gateway/simulate/transfers.h"
 
 namespace gateway::simulate {
 namespace {
@@ -13,7 +15,25 @@ namespace {
 using sdk::json::Document;
 using sdk::json::Value;
 
-constexpr std::size_t kInlineBytes = 150'000;  // a larger mail bounces where SNS has to carry it
+constexpr std::size_t kInlineBytes = 150'000;    // a larger mail bounces where SNS has to carry it
+constexpr std::size_t kStoredBytes = 40u << 20;  // or where it is stored
+constexpr std::size_t kMaxKeysOfAList = 1'000;
+
+std::string xml_text(std::string_view text) {
+  std::string safe;
+  for (const char c : text) {
+    if (c == '&') {
+      safe += "&amp;";
+    } else if (c == '<') {
+      safe += "&lt;";
+    } else if (c == '>') {
+      safe += "&gt;";
+    } else {
+      safe += c;
+    }
+  }
+  return safe;
+}
 
 HttpReply xml(std::string body, int status = 200) {
   HttpReply reply;
@@ -71,6 +91,111 @@ std::string text_to_sign(const Members& members, bool confirmation) {
 }
 
 }  // namespace
+
+HttpReply s3_error(int status, std::string_view code, std::string_view message) {
+  HttpReply reply = xml("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>" +
+                            std::string(code) + "</Code><Message>" + xml_text(message) +
+                            "</Message><RequestId>0000000000000000</RequestId></Error>",
+                        status);
+  reply.content_type = "application/xml";
+  return reply;
+}
+
+// Objects of the one bucket, addressed by its host. docs.aws.amazon.com/AmazonS3/latest/API
+// GetObject, ListObjectsV2, ErrorResponses, sig-v4-header-based-auth (read 2026-11-21).
+HttpReply MailSimulator::s3(const HttpRequest& request, ApiCall& record) const {
+  const auto refused = [&](int status, const std::string& code, std::string_view message) {
+    record.description = code;
+    return s3_error(status, code, message);
+  };
+  const auto caller = verify_aws_signature(
+      request,
+      [this](const AwsCaller&) { return mail_.bucket + ".s3." + mail_.region + ".amazonaws.com"; },
+      [this](const std::string& key) -> std::optional<std::string> {
+        const auto at = ses_->keys.find(key);
+        return at == ses_->keys.end() ? std::nullopt : std::optional(at->second);
+      });
+  if (!caller) {
+    const std::string& why = caller.error().message;
+    if (why == "MissingAuthenticationToken") return refused(403, "AccessDenied", "Access Denied");
+    if (why == "IncompleteSignature") {
+      return refused(400, "AuthorizationHeaderMalformed", "The authorization header is malformed");
+    }
+    if (why == "InvalidClientTokenId") {
+      return refused(403, "InvalidAccessKeyId",
+                     "The AWS Access Key Id you provided does not exist in our records.");
+    }
+    return refused(
+        403, "SignatureDoesNotMatch",
+        "The request signature we calculated does not match the signature you provided.");
+  }
+  if (caller->service != "s3" || caller->region != mail_.region) {
+    return refused(400, "AuthorizationHeaderMalformed", "The authorization header is malformed");
+  }
+  // S3 demands the body's digest as a header, and signed.
+  const std::string_view digest = header(request.headers, "x-amz-content-sha256");
+  const std::string_view authorization = header(request.headers, "authorization");
+  if (digest.empty() || authorization.find("x-amz-content-sha256") == std::string_view::npos) {
+    return refused(400, "InvalidRequest", "Missing required header: x-amz-content-sha256");
+  }
+  if (digest != sdk::hex(sdk::sha256(request.body))) {
+    return refused(400, "XAmzContentSHA256Mismatch",
+                   "The provided 'x-amz-content-sha256' header does not match what was computed.");
+  }
+  if (request.method != "GET") {
+    return refused(405, "MethodNotAllowed",
+                   "The specified method is not allowed against this resource.");
+  }
+  if (request.path == "/" || request.path.empty()) return s3_list(request);
+  const auto key = sdk::percent_decode(std::string_view(request.path).substr(1));
+  const auto found = key ? ses_->objects.find(*key) : ses_->objects.end();
+  if (found == ses_->objects.end()) {
+    return refused(404, "NoSuchKey", "The specified key does not exist.");
+  }
+  HttpReply reply;
+  reply.content_type = "binary/octet-stream";
+  reply.body = found->second.bytes;
+  return reply;
+}
+
+HttpReply MailSimulator::s3_list(const HttpRequest& request) const {
+  const auto params = parse_params(request.query, "", "");
+  if (!params || params->text("list-type") != "2") {
+    return s3_error(501, "NotImplemented", "Only the second version of lists is simulated");
+  }
+  const std::string prefix(params->text("prefix"));
+  // The last key of the page before.
+  const auto behind = sdk::from_base64(params->text("continuation-token"));
+  if (!behind) return s3_error(400, "InvalidArgument", "The continuation token is incorrect");
+  std::string contents;
+  std::string last;
+  std::size_t count = 0;
+  bool truncated = false;
+  for (const auto& [key, one] : ses_->objects) {
+    if (!key.starts_with(prefix) || (!behind->empty() && key <= *behind)) continue;
+    truncated = count == kMaxKeysOfAList;
+    if (truncated) break;
+    ++count;
+    last = key;
+    contents += "<Contents><Key>" + xml_text(key) + "</Key><LastModified>" +
+                iso_ms(one.modified_ms) + "</LastModified><ETag>&quot;" +
+                sdk::hex(sdk::sha256(one.bytes)).substr(0, 32) + "&quot;</ETag><Size>" +
+                std::to_string(one.bytes.size()) +
+                "</Size><StorageClass>STANDARD</StorageClass>"
+                "</Contents>";
+  }
+  HttpReply reply =
+      xml("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult "
+          "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>" +
+          mail_.bucket + "</Name><Prefix>" + xml_text(prefix) + "</Prefix><KeyCount>" +
+          std::to_string(count) + "</KeyCount><MaxKeys>" + std::to_string(kMaxKeysOfAList) +
+          "</MaxKeys><IsTruncated>" + (truncated ? "true" : "false") + "</IsTruncated>" +
+          (truncated ? "<NextContinuationToken>" + sdk::base64(last) + "</NextContinuationToken>"
+                     : std::string()) +
+          contents + "</ListBucketResult>");
+  reply.content_type = "application/xml";
+  return reply;
+}
 
 MailSimulator::Answer MailSimulator::ses(const HttpRequest& request, ApiCall& record) {
   if (request.method == "GET" && request.path == ses_->certificate_path) {
@@ -293,7 +418,7 @@ void MailSimulator::sns_post(const std::string& topic_arn, const std::string& ty
 void MailSimulator::ses_arrive(const Arrival& arrival) {
   for (const auto& [arn, topic] : ses_->topics) {
     if (topic.address != plain_address(arrival.to) || topic.endpoints.empty()) continue;
-    if (arrival.bytes.size() > kInlineBytes) {
+    if (arrival.bytes.size() > (topic.object_prefix ? kStoredBytes : kInlineBytes)) {
       // The sender gets a bounce; nothing reaches the topic.
       sender_.count_unwanted();
       continue;
@@ -305,34 +430,47 @@ void MailSimulator::ses_arrive(const Arrival& arrival) {
           object({{"name", json_text(name)}, {"value", json_text(sdk::sanitize(value))}}));
     }
     const auto verdict = object({{"status", json_text("PASS")}});
-    const std::string message = object(
-        {{"notificationType", json_text("Received")},
-         {"mail", object({{"timestamp", json_text(iso_ms(clock_.now_ms()))},
-                          {"source", json_text(arrival.from)},
-                          {"messageId", json_text(mint_hex(40))},
-                          {"destination", array({json_text(arrival.to)})},
-                          {"headersTruncated", "false"},
-                          {"headers", array(headers)},
-                          {"commonHeaders",
-                           object({{"from", array({json_text(sdk::sanitize(view.header("From")))})},
-                                   {"to", array({json_text(sdk::sanitize(view.header("To")))})},
-                                   {"messageId", json_text(view.header("Message-ID"))},
-                                   {"subject", json_text(sdk::sanitize(
-                                                   decode_words(view.header("Subject"))))}})}})},
-         {"receipt", object({{"timestamp", json_text(iso_ms(clock_.now_ms()))},
-                             {"processingTimeMillis", "422"},
-                             {"recipients", array({json_text(arrival.to)})},
-                             {"spamVerdict", verdict},
-                             {"virusVerdict", verdict},
-                             {"spfVerdict", verdict},
-                             {"dkimVerdict", verdict},
-                             {"dmarcVerdict", verdict},
-                             {"action", object({{"type", json_text("SNS")},
-                                                {"topicArn", json_text(arn)},
-                                                {"encoding", json_text("BASE64")}})}})},
-         {"content", json_text(sdk::base64(arrival.bytes))}});
+    const std::string message_id = mint_hex(40);
+    Members action{{"type", json_text(topic.object_prefix ? "S3" : "SNS")},
+                   {"topicArn", json_text(arn)}};
+    if (topic.object_prefix) {
+      const std::string key = *topic.object_prefix + message_id;
+      ses_->objects[key] = {arrival.bytes, clock_.now_ms()};
+      action.emplace_back("bucketName", json_text(mail_.bucket));
+      action.emplace_back("objectKeyPrefix", json_text(*topic.object_prefix));
+      action.emplace_back("objectKey", json_text(key));
+    } else {
+      action.emplace_back("encoding", json_text("BASE64"));
+    }
+    Members message{
+        {"notificationType", json_text("Received")},
+        {"mail", object({{"timestamp", json_text(iso_ms(clock_.now_ms()))},
+                         {"source", json_text(arrival.from)},
+                         {"messageId", json_text(message_id)},
+                         {"destination", array({json_text(arrival.to)})},
+                         {"headersTruncated", "false"},
+                         {"headers", array(headers)},
+                         {"commonHeaders",
+                          object({{"from", array({json_text(sdk::sanitize(view.header("From")))})},
+                                  {"to", array({json_text(sdk::sanitize(view.header("To")))})},
+                                  {"messageId", json_text(view.header("Message-ID"))},
+                                  {"subject", json_text(sdk::sanitize(
+                                                  decode_words(view.header("Subject"))))}})}})},
+        {"receipt", object({{"timestamp", json_text(iso_ms(clock_.now_ms()))},
+                            {"processingTimeMillis", "422"},
+                            {"recipients", array({json_text(arrival.to)})},
+                            {"spamVerdict", verdict},
+                            {"virusVerdict", verdict},
+                            {"spfVerdict", verdict},
+                            {"dkimVerdict", verdict},
+                            {"dmarcVerdict", verdict},
+                            {"action", object(action)}})}};
+    if (!topic.object_prefix) {
+      message.emplace_back("content", json_text(sdk::base64(arrival.bytes)));
+    }
     for (const auto& [subscription, endpoint] : topic.endpoints) {
-      sns_post(arn, "Notification", endpoint, "Amazon SES Email Receipt Notification", message, {});
+      sns_post(arn, "Notification", endpoint, "Amazon SES Email Receipt Notification",
+               object(message), {});
     }
   }
 }

@@ -22,7 +22,8 @@ POST   raw                    {"address", "url", "headers": {...}, "recipient_pa
 POST   mailgun                {"api_key", "signing_key", "domain"}
 POST   postmark               {"server_token", "address"}
 POST   sendgrid               {"api_key"}
-POST   ses                    {"access_key", "secret_key", "topic_arn", "address"}
+POST   ses                    {"access_key", "secret_key", "topic_arn", "address", "object_prefix"}:
+                              with a prefix mails are stored in the bucket of S3
 POST   imap                   {"address", "user", "password"}
 POST   smtp_user              {"user", "password"}
 GET    mails?after=N          what the gateway has sent
@@ -151,7 +152,9 @@ MailSimulator::MailSimulator(MailOptions options)
                 {"api.sendgrid.com", {"https://api.sendgrid.com"}},
                 {"sns.amazonaws.com",
                  {"https://sns." + options.region + ".amazonaws.com",
-                  "https://email." + options.region + ".amazonaws.com"}}},
+                  "https://email." + options.region + ".amazonaws.com"}},
+                {"s3.amazonaws.com",
+                 {"https://" + options.bucket + ".s3." + options.region + ".amazonaws.com"}}},
                std::string(kHelp)),
       mail_(std::move(options)),
       mailgun_(std::make_unique<Mailgun>()),
@@ -235,6 +238,7 @@ void MailSimulator::insert(const NewSes& wanted) {
   Ses::Topic& topic = ses_->topics[wanted.topic_arn];
   topic.arn = wanted.topic_arn;
   topic.address = plain_address(wanted.address);
+  topic.object_prefix = wanted.object_prefix;
 }
 
 void MailSimulator::add_mailgun(const NewMailgun& account) {
@@ -255,6 +259,11 @@ void MailSimulator::add_sendgrid(const NewSendGrid& account) {
 void MailSimulator::add_ses(const NewSes& topic) {
   const std::lock_guard lock(mutex_);
   insert(topic);
+}
+
+void MailSimulator::age_objects(std::chrono::milliseconds by) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, one] : ses_->objects) one.modified_ms -= by.count();
 }
 
 void MailSimulator::add_imap(const NewImap& mailbox) {
@@ -653,7 +662,9 @@ std::optional<Platform::Answer> MailSimulator::control(const ControlRequest& req
   } else if (request.path == "/sendgrid") {
     insert(NewSendGrid{word("api_key")});
   } else if (request.path == "/ses") {
-    insert(NewSes{word("access_key"), word("secret_key"), word("topic_arn"), word("address")});
+    NewSes topic{word("access_key"), word("secret_key"), word("topic_arn"), word("address")};
+    if (const auto prefix = wish["object_prefix"].text()) topic.object_prefix = *prefix;
+    insert(topic);
   } else if (request.path == "/imap") {
     imap_.add_user(word("user"), word("password"));
     imap_users_[plain_address(word("address"))] = word("user");
@@ -686,6 +697,7 @@ Platform::Answer MailSimulator::answer(const HttpRequest& request, ApiCall& reco
   if (request.host == "api.mailgun.net") return mailgun(request, record);
   if (request.host == "api.postmarkapp.com") return postmark(request, record);
   if (request.host == "api.sendgrid.com") return sendgrid(request, record);
+  if (request.host == "s3.amazonaws.com") return s3(request, record);
   return ses(request, record);
 }
 
@@ -721,6 +733,11 @@ HttpReply MailSimulator::refusal(const CallFault& fault, const HttpRequest& requ
     }
     return reply;
   }
+  if (request.host == "s3.amazonaws.com") {
+    return rate     ? s3_error(503, "SlowDown", "Please reduce your request rate.")
+           : refuse ? s3_error(status, "AccessDenied", words)
+                    : s3_error(status, "InternalError", words);
+  }
   HttpReply reply = mail_json(object({{"message", json_text(words)}}), status);
   reply.headers.emplace_back("x-amzn-ErrorType", rate     ? "TooManyRequestsException"
                                                  : refuse ? "MessageRejected"
@@ -731,6 +748,7 @@ HttpReply MailSimulator::refusal(const CallFault& fault, const HttpRequest& requ
 void MailSimulator::forget() {
   mails_.clear();
   rules_.clear();
+  ses_->objects.clear();
 }
 
 }  // namespace gateway::simulate

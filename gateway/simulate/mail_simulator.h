@@ -15,11 +15,12 @@
 // Who writes to an address reaches every mailbox of that address, with or without "+tag".
 //
 // Facts: documentation.mailgun.com receive-forward-store, postmarkapp.com/developer,
-// twilio.com/docs/sendgrid parsing-email, docs.aws.amazon.com sns verify-signature and ses
+// twilio.com/docs/sendgrid parsing-email, docs.aws.amazon.com sns verify-signature, ses and s3
 // (read 2026-11-20).
 #ifndef GATEWAY_SIMULATE_MAIL_SIMULATOR_H_
 #define GATEWAY_SIMULATE_MAIL_SIMULATOR_H_
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,7 +54,8 @@ struct MailOptions : PlatformOptions {
   std::string host = "mail.simulated.example";
   // Nobody may send without having logged in.
   bool demands_login = false;
-  std::string region = "us-east-1";  // of SES and SNS
+  std::string region = "us-east-1";       // of SES, SNS and S3
+  std::string bucket = "simulated-mail";  // of S3
 };
 
 // A mail the gateway sent, by whatever way.
@@ -111,8 +113,12 @@ class MailSimulator final : public Platform, private SmtpSink {
     std::string secret_key;
     std::string topic_arn;
     std::string address;
+    // The receipt rule stores mails in the bucket under this; absent: SNS carries them.
+    std::optional<std::string> object_prefix = {};
   };
   void add_ses(const NewSes& topic);
+  // As if what is in the bucket had been written so much earlier.
+  void age_objects(std::chrono::milliseconds by);
   struct NewImap {
     std::string address;
     std::string user;
@@ -212,6 +218,8 @@ class MailSimulator final : public Platform, private SmtpSink {
   void sendgrid_event(const SentMail& mail, bool bounced);
   void sendgrid_post(const std::string& id, const std::string& url, std::string body);
   Answer ses(const HttpRequest& request, ApiCall& record);
+  HttpReply s3(const HttpRequest& request, ApiCall& record) const;
+  HttpReply s3_list(const HttpRequest& request) const;
   HttpReply sns(const Params& params, ApiCall& record);
   void ses_arrive(const Arrival& arrival);
   void ses_event(const SentMail& mail, bool bounced);

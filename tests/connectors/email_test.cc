@@ -1,7 +1,10 @@
 // What fixtures and transcripts cannot say of mail: what must be refused, standards' own examples,
 // and texts whose reading is a rule of ours.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <ctime>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -17,6 +20,7 @@
 #include "connectors/email/mime.h"
 #include "connectors/email/sigv4.h"
 #include "connectors/email/transfer.h"
+#include "connectors/email/understand.h"
 #include "connectors/email/verify.h"
 #include "connectors/sdk/connector.h"
 #include "connectors/sdk/connector_abi.h"
@@ -612,6 +616,234 @@ BOOST_AUTO_TEST_CASE(times_of_amazon_are_read) {
                           "2026-11-20T09:00:00+0100"}) {
     BOOST_TEST(!parse_iso_time(bad).has_value(), bad);
   }
+}
+
+// ---- mails made to cost time
+
+std::string repeated(const std::string& unit, std::size_t bytes) {
+  std::string text;
+  while (text.size() < bytes) text += unit;
+  return text;
+}
+
+// Processor time of this thread, the least of some tries: what else the machine does is not in it.
+double seconds_of(const std::function<void()>& work) {
+  const auto now = [] {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+  };
+  double least = 1e9;
+  for (int i = 0; i < 4; ++i) {
+    const double begin = now();
+    work();
+    least = std::min(least, now() - begin);
+  }
+  return least;
+}
+
+// Eight times the length would be 64 times the work where it is the square.
+void check_growth(const char* what, const std::function<void(std::size_t)>& work,
+                  std::size_t length) {
+  const double small = seconds_of([&] { work(length); });
+  const double large = seconds_of([&] { work(8 * length); });
+  BOOST_TEST(large < 25 * std::max(small, 20e-6), what << ": " << small << " s, " << large << " s");
+}
+
+std::size_t understood(const std::string& raw) {
+  return events_of(a_channel(), read_mail(raw), {}).size();
+}
+
+BOOST_AUTO_TEST_CASE(work_grows_with_the_length_of_hostile_headers) {
+  for (const char* unit : {"=?a?x? ", "=?a?q? ", "=?", "=?utf-8?q?a?= ", "x\r\n ", "<a@b> ", "<",
+                           "(", "a a a:", "a@b.example, ", ";a*1*=b", ";a=\"", "re: "}) {
+    for (const char* name : {"Subject", "From", "Cc", "References", "Content-Type"}) {
+      check_growth(
+          unit,
+          [&](std::size_t bytes) {
+            understood(std::string(name) + ": " + repeated(unit, bytes) + "\r\n\r\nhi");
+          },
+          25'000);
+    }
+  }
+  check_growth(
+      "fields", [](std::size_t n) { understood(repeated("X: y\r\n", n) + "\r\nhi"); }, 50'000);
+}
+
+BOOST_AUTO_TEST_CASE(work_grows_with_the_length_of_hostile_texts) {
+  const std::string field = "Content-Type: text/";
+  for (const char* unit : {"a\n\n\n", "On x\n", "From: x\n", "> x\n", "On x wrote:\n> x\n", "-- \n",
+                           "\xC2\xA0", "\xFF", "On x "}) {
+    check_growth(
+        unit,
+        [&](std::size_t n) {
+          understood(field + "plain; charset=utf-8\r\n\r\n" + repeated(unit, n));
+        },
+        30'000);
+    check_growth(
+        unit,
+        [&](std::size_t n) {
+          understood(field + "plain; format=flowed\r\n\r\n" + repeated(unit, n));
+        },
+        30'000);
+  }
+  for (const char* unit :
+       {"<div>", "<blockquote type=cite>", "<blockquote>a</blockquote>", "<a ", "<", "<p a=\"",
+        "<!--", "<!", "<script></", "<svg>", "&euro;", "&a", "<li>", "<a href=http://a.example/b>c",
+        "</a>", "<pre> ", "a<br><br><br>", "cid:"}) {
+    check_growth(
+        unit, [&](std::size_t n) { understood(field + "html\r\n\r\n" + repeated(unit, n)); },
+        60'000);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(work_grows_with_the_length_of_hostile_parts) {
+  const std::string multipart = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+  for (const char* unit :
+       {"--b\r\n\r\nx\r\n", "--c\r\n", "--b\r\n", "--b--\r\n",
+        "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n"}) {
+    check_growth(
+        unit, [&](std::size_t n) { understood(multipart + repeated(unit, n)); }, 60'000);
+  }
+  check_growth(
+      "levels",
+      [](std::size_t n) {
+        std::string raw;
+        for (int level = 0; raw.size() < n; ++level) {
+          const std::string boundary = "b" + std::to_string(level);
+          raw += "Content-Type: multipart/mixed; boundary=" + boundary + "\r\n\r\n--" + boundary +
+                 "\r\n";
+        }
+        understood(raw);
+      },
+      60'000);
+  for (const char* coding : {"quoted-printable", "base64", "x-uuencode"}) {
+    for (const char* unit : {"=\r\n", "a=\r\n", " ", "=", "begin 644 a\nM\n"}) {
+      check_growth(
+          unit,
+          [&](std::size_t n) {
+            understood("Content-Transfer-Encoding: " + std::string(coding) + "\r\n\r\n" +
+                       repeated(unit, n));
+          },
+          60'000);
+    }
+  }
+  check_growth(
+      "reports",
+      [&](std::size_t n) {
+        understood(
+            "Content-Type: multipart/report; report-type=delivery-status; "
+            "boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" +
+            repeated("\r", n) + "\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n" +
+            "Message-ID: <a@b>\r\n");
+      },
+      30'000);
+}
+
+// A hundred attachments are looked for in a megabyte of HTML at the price of reading it once.
+BOOST_AUTO_TEST_CASE(pictures_are_looked_for_once_however_many_there_are) {
+  const auto mail_of = [](int pictures) {
+    const std::string id = repeated("cid:", 900);
+    std::string raw =
+        "Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\n"
+        "Content-Type: text/html\r\n\r\n" +
+        repeated("cid:", 1'000'000) + "<img src=\"cid:p%40q\">\r\n";
+    for (int i = 0; i < pictures; ++i) {
+      raw += "--b\r\nContent-Type: image/png\r\nContent-ID: <" +
+             (i == 0 ? std::string("P@q") : id + std::to_string(i)) + ">\r\n\r\nx\r\n";
+    }
+    return raw;
+  };
+  const std::string few = mail_of(2);
+  const std::string many = mail_of(100);
+  BOOST_TEST(seconds_of([&] { understood(many); }) < 3 * seconds_of([&] { understood(few); }));
+  const auto event = events_of(a_channel(), read_mail(few), {}).at(0);
+  BOOST_REQUIRE(event.attachments.size() == 3u);  // the text as a whole is the last
+  const auto shown = [&](std::size_t at) {
+    return connector::find(event.attachments[at].extra, "inline").has_value();
+  };
+  BOOST_TEST(shown(0));
+  BOOST_TEST(!shown(1));
+}
+
+BOOST_AUTO_TEST_CASE(file_names_of_dots_cost_no_more_than_their_length) {
+  const auto name = [](std::size_t bytes) {
+    for (int i = 0; i < 20; ++i) {
+      BOOST_TEST(safe_file_name({.mime_type = "image/png",
+                                 .file_name = std::string(bytes, '.'),
+                                 .content_id = {},
+                                 .content = {},
+                                 .media_id = {}},
+                                1) == "attachment-1.png");
+    }
+  };
+  check_growth("dots", name, 500);
+}
+
+BOOST_AUTO_TEST_CASE(texts_beyond_two_megabytes_are_attachments_and_nothing_is_lost) {
+  constexpr std::size_t kEach = 200'000;
+  for (const char* kind : {"mixed", "alternative"}) {
+    std::string raw = "Content-Type: multipart/" + std::string(kind) + "; boundary=b\r\n\r\n";
+    for (int i = 0; i < 30; ++i) raw += "--b\r\n\r\n" + repeated("words ", kEach) + "\r\n";
+    const Mail mail = read_mail(raw);
+    BOOST_TEST(mail.text.size() <= (2u << 20) + 100);
+    BOOST_TEST(mail.attachments.size() == 30u - (2u << 20) / kEach);
+    for (const auto& one : mail.attachments) BOOST_TEST(one.content.size() >= kEach);
+  }
+}
+
+// ---- what SES tells of bounces
+
+// https://repost.aws/knowledge-center/ses-understand-soft-bounces (read 2026-11-21): a general
+// transient bounce is typically an automatic reply; the others are mail that was not delivered.
+BOOST_AUTO_TEST_CASE(a_general_transient_bounce_of_ses_is_no_failure) {
+  const Channel channel{.config = {{"address", "support@acme.example"}, {"inbound", "ses"}},
+                        .state = {},
+                        .webhook_url = "https://gw.example.com/h",
+                        .secret = std::string(64, 'a'),
+                        .now_ms = 1795165200000};
+  const auto told = [&](const std::string& type, const std::string& subtype) {
+    const std::string message =
+        R"({\"eventType\":\"Bounce\",\"mail\":{\"messageId\":\"m1\"},\"bounce\":{\"bounceType\":\")" +
+        type + R"(\",\"bounceSubType\":\")" + subtype +
+        R"(\",\"bouncedRecipients\":[{\"emailAddress\":\"a@b.example\"}]}})";
+    const Request request{.method = "POST",
+                          .target = "/h",
+                          .query = {},
+                          .headers = {{"content-type", "text/plain; charset=UTF-8"}},
+                          .body = R"({"Type":"Notification","MessageId":"s1","TopicArn":"t",)"
+                                  R"("Message":")" +
+                                  message + "\"}"};
+    const auto received = email_connector().receive(channel, request);
+    BOOST_TEST_REQUIRE(received.has_value());
+    BOOST_TEST_REQUIRE(received->events.size() == 1u);
+    return received->events[0];
+  };
+  BOOST_TEST((told("Transient", "General").kind == connector::EventKind::notice));
+  BOOST_TEST(told("Transient", "General").references.at(0) == "m1");
+  for (const auto& [type, subtype] :
+       std::vector<std::pair<std::string, std::string>>{{"Transient", "MailboxFull"},
+                                                        {"Transient", "MessageTooLarge"},
+                                                        {"Transient", "ContentRejected"},
+                                                        {"Transient", "AttachmentRejected"},
+                                                        {"Permanent", "General"},
+                                                        {"Undetermined", "Undetermined"}}) {
+    const Event event = told(type, subtype);
+    BOOST_TEST((event.kind == connector::EventKind::status), subtype);
+    BOOST_TEST(event.state == "failed", subtype);
+    BOOST_TEST(event.message == "m1");
+    BOOST_TEST(event.code == subtype);
+  }
+}
+
+// RFC 3676 section 4.4: a line of the author's own that begins with '>' is stuffed with a blank.
+BOOST_AUTO_TEST_CASE(what_an_author_stuffed_is_no_quote) {
+  const std::string text = unflowed(" >no quote\n>quote\n  > nor this\n>> deep\n plain\n", false);
+  BOOST_TEST(unstuffed(text) == ">no quote\n> quote\n > nor this\n>> deep\nplain\n");
+  BOOST_TEST(without_quotes(text, true) == ">no quote\n > nor this\nplain");
+  const std::string head = "Content-Type: text/plain; format=flowed\r\n\r\n";
+  BOOST_TEST(message_of(head + " >100 pieces\r\n> how many?\r\n").text == ">100 pieces");
+  BOOST_TEST(message_of(head + "> how many?\r\n\r\n").text == "> how many?");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

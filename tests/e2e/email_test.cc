@@ -619,18 +619,21 @@ struct SendGridBox : Mailbox {
 struct SesBox : Mailbox {
   std::string topic = "arn:aws:sns:us-east-1:000000000000:inbound-" + std::to_string(number);
 
-  SesBox() {
+  SesBox() : SesBox(std::nullopt) {}
+  // With a prefix the receipt rule stores mails in the bucket.
+  explicit SesBox(const std::optional<std::string>& object_prefix,
+                  const std::string& secret = "secret") {
     mail().add_ses({.access_key = "AKID" + std::to_string(number),
                     .secret_key = "secret",
                     .topic_arn = topic,
-                    .address = address});
-    connect("email",
-            config("ses", "ses",
-                   {{"ses", object({{"region", json_text("us-east-1")},
-                                    {"access_key", json_text("AKID" + std::to_string(number))},
-                                    {"secret_key", json_text("secret")},
-                                    {"topic_arn", json_text(topic)}})}}),
-            "manual");
+                    .address = address,
+                    .object_prefix = object_prefix});
+    gateway::simulate::Members ses{{"region", json_text("us-east-1")},
+                                   {"access_key", json_text("AKID" + std::to_string(number))},
+                                   {"secret_key", json_text(secret)},
+                                   {"topic_arn", json_text(topic)}};
+    if (object_prefix) ses.emplace_back("bucket", json_text("simulated-mail"));
+    connect("email", config("ses", "ses", {{"ses", object(ses)}}), "manual");
     subscribe();
     // The subscription confirms itself.
     BOOST_REQUIRE(mail().wait_webhook(address, 60s));
@@ -662,6 +665,34 @@ struct SesBox : Mailbox {
         body);
     BOOST_REQUIRE_MESSAGE(answer.status == 200, answer.body);
   }
+};
+
+struct SesBucketBox : SesBox {
+  static std::string fresh_prefix() {
+    static int count = 0;
+    return "in & out/" + std::to_string(++count) + "/";
+  }
+  std::string prefix;
+
+  SesBucketBox() : SesBucketBox(fresh_prefix(), "secret") {}
+  SesBucketBox(const std::string& object_prefix, const std::string& secret)
+      : SesBox(object_prefix, secret), prefix(object_prefix) {}
+
+  // Calls of S3 for one object of this box.
+  std::vector<gateway::simulate::ApiCall> fetches() const {
+    const std::string folder =
+        "/" + sdk::url_encode(prefix.substr(0, prefix.find('/'))) + prefix.substr(prefix.find('/'));
+    auto all = mail().calls();
+    std::erase_if(all, [&](const auto& one) {
+      return one.host != "s3.amazonaws.com" || !one.path.starts_with(folder);
+    });
+    return all;
+  }
+};
+
+// The keys of the channel open the topic, but not the bucket.
+struct WrongSecretBox : SesBucketBox {
+  WrongSecretBox() : SesBucketBox(fresh_prefix(), "wrong") {}
 };
 
 }  // namespace
@@ -746,5 +777,78 @@ BOOST_AUTO_TEST_CASE(a_notification_signed_wrongly_is_refused) {
   }));
   BOOST_TEST(rows("message") == 0);
   BOOST_TEST(rows("raw_event") == before);
+}
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(email_ses_bucket, SesBucketBox)
+BOOST_AUTO_TEST_CASE(mails_of_the_bucket_come_and_answers_leave_with_their_events) {
+  receives_and_answers(*this, "ses");
+  BOOST_REQUIRE(!fetches().empty());
+  for (const auto& one : fetches()) BOOST_TEST(one.status == 200, one.description);
+}
+
+// SNS carries at most 150 KB of a mail
+// (docs.aws.amazon.com/ses/latest/dg/receiving-email-action-sns.html).
+BOOST_AUTO_TEST_CASE(a_mail_larger_than_a_notification_arrives_with_its_file) {
+  const std::string file = gateway::simulate::sample_file("image/png", 400'000);
+  Draft one = draft("ana", "<large@customer.example>", "a picture");
+  one.files.push_back({"large.png", "image/png", file, ""});
+  deliver(one);
+  BOOST_REQUIRE(has_messages(1));
+  const Answer shown = talk();
+  const auto message = shown.json()["messages"].at(0);
+  BOOST_TEST(message["content"].text_or("") == "a picture");
+  BOOST_REQUIRE(message["attachments"].size() == 1u);
+  const auto got = fetch_file(message["attachments"].at(0)["url"].text_or(""));
+  BOOST_TEST(got.status == 200);
+  BOOST_TEST((got.body == file));
+}
+
+// SNS gives up after a minute; what it did not tell is found in the bucket.
+BOOST_AUTO_TEST_CASE(a_mail_whose_notification_is_lost_is_found_in_the_bucket_once) {
+  write("ana", "Hola", "told");
+  BOOST_REQUIRE(has_messages(1));
+  DeliveryFault lost;
+  lost.kind = DeliveryFault::Kind::drop;
+  mail().inject(lost);
+  write("ana", "Hola", "untold");
+  BOOST_REQUIRE(mail().wait_idle(30s));
+  BOOST_TEST(rows("message") == 1);
+  mail().age_objects(5min);
+  run_job(kPoll);
+  BOOST_REQUIRE(eventually([&] { return rows("message") == 2; }, 60s));
+  const std::size_t before = fetches().size();
+  run_job(kPoll);
+  write("ana", "Hola", "behind it");
+  BOOST_REQUIRE(eventually([&] { return rows("message") == 3; }, 60s));
+  // Only the new one was asked for: the cursor is behind the others.
+  BOOST_TEST(fetches().size() == before + 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_notification_signed_wrongly_fetches_nothing) {
+  DeliveryFault wish;
+  wish.kind = DeliveryFault::Kind::wrong_secret;
+  wish.count = 1'000;
+  mail().inject(wish);
+  write("ana", "Hola", "forged");
+  BOOST_TEST(eventually([&] {
+    const auto all = mail().deliveries();
+    return std::any_of(all.begin(), all.end(),
+                       [&](const auto& one) { return one.account == topic && one.status == 401; });
+  }));
+  BOOST_TEST(fetches().empty());
+  BOOST_TEST(rows("message") == 0);
+}
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(email_ses_bucket_closed, WrongSecretBox)
+BOOST_AUTO_TEST_CASE(a_bucket_that_refuses_the_signature_gives_no_mail) {
+  write("ana", "Hola", "not for these keys");
+  BOOST_REQUIRE(eventually([&] { return !fetches().empty(); }, 60s));
+  for (const auto& one : fetches()) {
+    BOOST_TEST(one.status == 403);
+    BOOST_TEST(one.description == "SignatureDoesNotMatch");
+  }
+  BOOST_TEST(rows("message") == 0);
 }
 BOOST_AUTO_TEST_SUITE_END()

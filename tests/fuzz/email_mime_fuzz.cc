@@ -31,10 +31,10 @@ void check_written(const email::Mail& mail) {
     outgoing.files.push_back({one.file_name, one.mime_type, one.content.substr(0, 2000)});
   }
   const std::string bytes = email::compose(outgoing);
-  const email::MimeMessage message = email::parse(bytes);
-  require(email::field(message.fields(), "mime-version") == "1.0");
-  require(email::field(message.fields(), "bcc").empty());
-  require(email::read_mail(bytes).attachments.size() == outgoing.files.size());
+  const email::Mail read = email::read_mail(bytes);
+  require(email::field(read.fields, "mime-version") == "1.0");
+  require(email::field(read.fields, "bcc").empty());
+  require(read.attachments.size() == outgoing.files.size());
   for (std::size_t at = bytes.find('\n'); at != std::string::npos; at = bytes.find('\n', at + 1)) {
     require(at > 0 && bytes[at - 1] == '\r');
   }
@@ -68,8 +68,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
                                    .secret = std::string(64, 'a'),
                                    .now_ms = 1795165200000};
   const auto events = email::events_of(channel, mail, {});
-  require(!events.empty() && events == email::events_of(channel, email::read_mail(data), {}));
+  require(!events.empty());
   for (const auto& event : events) require(!event.key.empty());
-  check_written(mail);
+  // Reading it again costs as much as everything else here, so it is done for some.
+  if (size % 8 == 0) {
+    require(events == email::events_of(channel, email::read_mail(data), {}));
+    check_written(mail);
+  }
   return 0;
 }

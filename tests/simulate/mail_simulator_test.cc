@@ -92,6 +92,31 @@ struct Fixture {
                                                sdk::hex(sdk::hmac_sha256(key, text))}},
                         body);
   }
+  // An object or a list of the bucket, signed as S3 wants it.
+  HttpClient::Answer s3_get(const std::string& path, const std::string& query,
+                            const std::string& secret = "secret",
+                            const std::string& body_digest = sdk::hex(sdk::sha256(""))) {
+    const std::string date = "20261120T090000Z";
+    const std::string names = "host;x-amz-content-sha256;x-amz-date";
+    const std::string canonical = "GET\n" + path + "\n" + query +
+                                  "\nhost:simulated-mail.s3.us-east-1.amazonaws.com\n" +
+                                  "x-amz-content-sha256:" + body_digest + "\nx-amz-date:" + date +
+                                  "\n\n" + names + "\n" + sdk::hex(sdk::sha256(""));
+    const std::string scope = "20261120/us-east-1/s3/aws4_request";
+    std::string key = "AWS4" + secret;
+    for (const char* part : {"20261120", "us-east-1", "s3", "aws4_request"}) {
+      key = sdk::hmac_sha256(key, part);
+    }
+    const std::string text =
+        "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + sdk::hex(sdk::sha256(canonical));
+    HttpClient bucket(mail.port("s3.amazonaws.com"));
+    return bucket.call(
+        "GET", path + (query.empty() ? "" : "?" + query),
+        {{"x-amz-date", date},
+         {"x-amz-content-sha256", body_digest},
+         {"Authorization", "AWS4-HMAC-SHA256 Credential=AKID/" + scope + ", SignedHeaders=" +
+                               names + ", Signature=" + sdk::hex(sdk::hmac_sha256(key, text))}});
+  }
 };
 
 // The parts of a multipart body by name.
@@ -456,6 +481,38 @@ BOOST_AUTO_TEST_CASE(sns_confirms_and_notifies_with_its_certificate) {
       !is_signed(altered, {"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"}));
 }
 
+BOOST_AUTO_TEST_CASE(mails_of_a_rule_with_a_bucket_are_stored_and_given_under_a_signature) {
+  mail.add_ses({.access_key = "AKID",
+                .secret_key = "secret",
+                .topic_arn = kTopic,
+                .address = kAddress,
+                .object_prefix = "in/"});
+  aws("POST", "/", "sns",
+      "Action=Subscribe&Version=2010-03-31&Protocol=https&Endpoint=" + sdk::url_encode(hook.url()) +
+          "&TopicArn=" + sdk::url_encode(kTopic));
+  const std::string link(Json(hook.posts(1).at(0).body)["SubscribeURL"].text_or(""));
+  amazon->call("GET", link.substr(link.find('/', 8)));
+  const std::string id = mail.write(kAddress, "ana", "Order", "Where?");
+  const Json notification(hook.posts(2).at(1).body);
+  const Json message(std::string(notification["Message"].text_or("")));
+  BOOST_TEST(!message["content"].exists());
+  const std::string key(message["receipt"]["action"]["objectKey"].text_or(""));
+  BOOST_TEST(message["receipt"]["action"]["type"].text_or("") == "S3");
+  BOOST_TEST(message["receipt"]["action"]["bucketName"].text_or("") == "simulated-mail");
+  BOOST_REQUIRE(key.starts_with("in/"));
+  const auto object = s3_get("/" + key, "");
+  BOOST_TEST(object.status == 200);
+  BOOST_TEST(read_mail(object.body).header("Message-ID") == id);
+  BOOST_TEST(s3_get("/in/other", "").body.find("<Code>NoSuchKey</Code>") != std::string::npos);
+  BOOST_TEST(s3_get("/" + key, "", "wrong").status == 403);
+  BOOST_TEST(s3_get("/" + key, "", "secret", sdk::hex(sdk::sha256("x"))).status == 400);
+  HttpClient bucket(mail.port("s3.amazonaws.com"));
+  BOOST_TEST(bucket.call("GET", "/" + key).body.find("AccessDenied") != std::string::npos);
+  const auto list = s3_get("/", "list-type=2&prefix=in%2F");
+  BOOST_TEST(list.body.find("<Key>" + key + "</Key>") != std::string::npos, list.body);
+  BOOST_TEST(s3_get("/", "list-type=2&prefix=out%2F").body.find("<Key>") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(ses_takes_raw_mail_under_a_signature) {
   mail.add_ses(
       {.access_key = "AKID", .secret_key = "secret", .topic_arn = kTopic, .address = kAddress});
@@ -636,7 +693,8 @@ BOOST_AUTO_TEST_CASE(upstreams_name_every_host_that_is_simulated) {
   for (const char* origin :
        {"https://api.mailgun.net", "https://api.postmarkapp.com", "https://api.sendgrid.com",
         "https://sns.us-east-1.amazonaws.com", "https://email.us-east-1.amazonaws.com",
-        "smtp://mail.simulated.example:587", "imap://mail.simulated.example:143"}) {
+        "https://simulated-mail.s3.us-east-1.amazonaws.com", "smtp://mail.simulated.example:587",
+        "imap://mail.simulated.example:143"}) {
     BOOST_TEST(origins.count(origin) == 1u, origin);
   }
 }

@@ -102,6 +102,7 @@ BOOST_AUTO_TEST_CASE(the_setting_covers_each_origin_of_the_simulated_platforms_o
                              "https://api.sendgrid.com",
                              "https://email.us-east-1.amazonaws.com",
                              "https://sns.us-east-1.amazonaws.com",
+                             "https://simulated-mail.s3.us-east-1.amazonaws.com",
                              "smtp://mail.simulated.example:587",
                              "imap://mail.simulated.example:143"}) {
     BOOST_TEST(origins.count(origin) == 1u, origin);
