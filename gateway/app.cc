@@ -446,6 +446,10 @@ std::size_t App::drain(std::chrono::milliseconds deadline) {
   graph_->bell = nullptr;
   graph_->live->stop(std::min(deadline / 2, std::chrono::milliseconds(3'000)));
   const std::size_t cut_off = graph_->server->drain(deadline);
+  // Before what their jobs name: requests that were cut off may still be under way.
+  graph_->password_workers->stop();
+  graph_->api_workers->stop();
+  graph_->hook_workers->stop();
   graph_->batcher->stop();
   graph_->dispatcher->stop(std::min(deadline, std::chrono::milliseconds(5'000)));
   return cut_off;

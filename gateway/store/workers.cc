@@ -51,13 +51,16 @@ Workers::Workers(std::string name, int threads, std::size_t queue_capacity, Sess
   }
 }
 
-Workers::~Workers() {
+Workers::~Workers() { stop(); }
+
+void Workers::stop() {
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->stopping = true;
   }
   impl_->ready.notify_all();
   for (auto& thread : impl_->threads) thread.join();
+  impl_->threads.clear();
 }
 
 bool Workers::post(Job&& job) {

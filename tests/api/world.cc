@@ -131,7 +131,11 @@ World::World(const WorldOptions& options) {
   }
 }
 
-World::~World() { server_->drain(std::chrono::milliseconds(2'000)); }
+World::~World() {
+  server_->drain(std::chrono::milliseconds(2'000));
+  passwords_->stop();
+  workers_->stop();
+}
 
 Result World::call(const std::string& method, const std::string& target, const std::string& token,
                    const std::string& body, const Headers& extra) {

@@ -96,6 +96,7 @@ World::World(const WorldOptions& options) {
 
 World::~World() {
   server_->drain(std::chrono::milliseconds(2'000));
+  loaders->stop();
   batcher->stop();
 }
 

@@ -212,4 +212,15 @@ BOOST_AUTO_TEST_CASE(workers_run_every_job_and_refuse_above_their_capacity) {
   BOOST_TEST(done == 3);
 }
 
+BOOST_AUTO_TEST_CASE(stopped_workers_have_finished_what_was_queued_and_take_nothing_more) {
+  std::atomic<int> done = 0;
+  Workers workers("test", 2, 64, gateway_options());
+  for (int i = 0; i < 50; ++i) BOOST_TEST(workers.post([&](Session&) { ++done; }));
+  workers.stop();
+  BOOST_TEST(done == 50);
+  BOOST_TEST(!workers.post([&](Session&) { ++done; }));
+  workers.stop();
+  BOOST_TEST(done == 50);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
