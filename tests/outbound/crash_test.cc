@@ -21,7 +21,8 @@ BOOST_AUTO_TEST_CASE(r13_r14_r18_hold_while_gateways_are_killed_and_the_platform
   const char* given = std::getenv("BACKCHANNEL_SEED");
   const auto seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
   BOOST_TEST_MESSAGE("seed " << seed << " (BACKCHANNEL_SEED)");
-  std::mt19937_64 rng(seed);
+  std::mt19937_64 rng(seed);        // of the platform, on its threads
+  std::mt19937_64 kills(seed + 1);  // of this one
   constexpr int kConversations = 24;
   constexpr int kMessages = 12;
   constexpr int kKills = 10;
@@ -82,7 +83,7 @@ BOOST_AUTO_TEST_CASE(r13_r14_r18_hold_while_gateways_are_killed_and_the_platform
   auto steady = start();
   for (int i = 0; i < kKills; ++i) {
     auto victim = start();
-    const int goal = world.platform.count("/send") + 5 + static_cast<int>(rng() % 10);
+    const int goal = world.platform.count("/send") + 5 + static_cast<int>(kills() % 10);
     const auto waiting = [&] { return world.value("select count(*) from outbox") != "0"; };
     eventually([&] {
       world.hurry();
