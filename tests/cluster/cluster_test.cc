@@ -461,8 +461,11 @@ BOOST_AUTO_TEST_CASE(missing_programs_are_named_with_their_package) {
 
 BOOST_AUTO_TEST_CASE(a_full_disk_is_named_with_its_remedy) {
   const TempFolder folder("cluster");
-  const fs::path bin = folder.path() / "bin";
-  fs::create_directories(bin);
+  // Root's Postgres runs as somebody who may not enter every folder a clone may lie in.
+  std::string bin_name = (fs::temp_directory_path() / "backchannel-bin-XXXXXX").string();
+  BOOST_TEST_REQUIRE(mkdtemp(bin_name.data()) != nullptr);
+  const fs::path bin = bin_name;
+  fs::permissions(bin, fs::perms(0755));
   for (const char* name : {"postgres", "initdb"}) {
     std::ofstream(bin / name)
         << "#!/bin/sh\n"
@@ -475,6 +478,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_named_with_its_remedy) {
   ClusterOptions options = options_for(folder.path() / "var");
   options.binaries = {bin};
   const auto failed = Cluster::open(options);
+  fs::remove_all(bin);
   BOOST_TEST_REQUIRE(!failed.has_value());
   BOOST_TEST(failed.error().message.find("could not write file") != std::string::npos,
              failed.error().message);

@@ -116,7 +116,8 @@ BOOST_AUTO_TEST_CASE(a_body_that_keeps_coming_may_take_longer_than_the_limit) {
   const auto start = steady_clock::now();
   for (int i = 0; i < 25; ++i) {
     BOOST_TEST_REQUIRE(client.send(std::string(40'000, 'x')));
-    BOOST_TEST_REQUIRE(client.is_silent(milliseconds(i < 24 ? 70 : 0)));
+    // The last piece brings the answer.
+    if (i < 24) BOOST_TEST_REQUIRE(client.is_silent(milliseconds(70)));
   }
   BOOST_TEST(since(start) > options.limits.body_timeout);
   BOOST_TEST(client.answer()->body == "1000000");
