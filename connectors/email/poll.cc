@@ -274,6 +274,7 @@ constexpr std::size_t kObjectsOfAPoll = 12;
 // What was written this recently may still be overtaken by what was begun earlier.
 constexpr std::int64_t kSettledMs = 60'000;
 constexpr std::int64_t kFirstLookMs = 3'600'000;
+constexpr std::string_view kS3Cursor = "s3_cursor";
 
 struct Object {
   std::string modified;
@@ -346,7 +347,7 @@ Step poll_bucket(const Channel& channel, std::span<const Response> so_far) {
     token = element(listed.body, "NextContinuationToken");
     if (token.empty()) break;
   }
-  const std::string_view cursor = channel.kept("s3_cursor");
+  const std::string_view cursor = channel.kept(kS3Cursor);
   std::erase_if(objects, [&](const Object& one) {
     const auto modified = parse_iso_time(one.modified);
     if (!modified || *modified > channel.now_ms - kSettledMs || one.key.empty()) return true;
@@ -390,7 +391,7 @@ Step poll_bucket(const Channel& channel, std::span<const Response> so_far) {
       done.events.push_back(std::move(event));
     }
   }
-  if (!reached.empty()) done.state.emplace_back("s3_cursor", reached);
+  if (!reached.empty()) done.state.emplace_back(kS3Cursor, reached);
   return done;
 }
 
@@ -474,7 +475,12 @@ Step poll(const Channel& channel, std::span<const Response> so_far) {
   const bool bucket = inbound == "ses" && !channel.setting("ses.bucket").empty();
   if (inbound != "imap" && !bucket) return Done{};
   if (auto missing = missing_setting(channel)) return config_fail(*std::move(missing));
-  return bucket ? poll_bucket(channel, so_far) : ImapPoll(channel, so_far).run();
+  if (!bucket) return ImapPoll(channel, so_far).run();
+  // Until the first notification nobody knows which part of the bucket is this address's: others
+  // may have rules that write into it.
+  const auto is_kept = [&](std::string_view name) { return !channel.kept(name).empty(); };
+  if (!is_kept(kObjectsTold) && !is_kept(kObjectPrefix) && !is_kept(kS3Cursor)) return Done{};
+  return poll_bucket(channel, so_far);
 }
 
 Step fetch_object(const Channel& channel, const Event& input, std::span<const Response> so_far) {
@@ -496,6 +502,7 @@ Step fetch_object(const Channel& channel, const Event& input, std::span<const Re
     if (!fact(verdict).empty()) envelope.extra.emplace_back(verdict, fact(verdict));
   }
   Done done;
+  done.state.emplace_back(kObjectsTold, "1");
   if (const auto prefix = fact(kObjectPrefix); !prefix.empty()) {
     done.state.emplace_back(kObjectPrefix, prefix);
   }

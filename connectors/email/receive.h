@@ -16,6 +16,9 @@ connector::ReceiveResult receive(const connector::Channel& channel,
 inline constexpr std::string_view kSubscribeUrl = "subscribe_url";
 inline constexpr std::string_view kObjectKey = "s3_key";
 inline constexpr std::string_view kObjectPrefix = "s3_prefix";
+// Kept once a notification has named an object: from then on the rule's prefix is known, or that it
+// has none.
+inline constexpr std::string_view kObjectsTold = "s3_told";
 
 }  // namespace email
 

@@ -825,6 +825,22 @@ BOOST_AUTO_TEST_CASE(a_mail_whose_notification_is_lost_is_found_in_the_bucket_on
   BOOST_TEST(fetches().size() == before + 1);
 }
 
+// Other addresses have rules that write into the same bucket.
+BOOST_AUTO_TEST_CASE(a_channel_that_was_told_of_no_mail_takes_none_from_the_bucket) {
+  {
+    SesBucketBox other;
+    other.write("ana", "Hola", "for another address");
+    BOOST_REQUIRE(other.has_messages(1));
+  }
+  mail().age_objects(5min);
+  run_job(kPoll);
+  BOOST_TEST(rows("message") == 0);
+  write("tom", "Hi", "for this one");
+  BOOST_REQUIRE(has_messages(1));
+  run_job(kPoll);
+  BOOST_TEST(rows("message") == 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_notification_signed_wrongly_fetches_nothing) {
   DeliveryFault wish;
   wish.kind = DeliveryFault::Kind::wrong_secret;
